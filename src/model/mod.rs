@@ -1,0 +1,15 @@
+//! The data model: times, tags, series keys, schemas, columns and batches. Knows no bytes on disk.
+
+pub mod batch;
+pub mod bitmap;
+pub mod column;
+pub mod schema;
+pub mod series;
+pub mod time;
+
+pub use batch::{Batch, FieldArray};
+pub use bitmap::Bitmap;
+pub use column::{Column, StrValues, Value, Values};
+pub use schema::{Duplicates, FieldDef, FieldType, TableSchema};
+pub use series::{SeriesId, SeriesKey};
+pub use time::{TimeRange, Timestamp};

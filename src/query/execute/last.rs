@@ -1,0 +1,129 @@
+//! The latest row of each group; only the last blocks are decoded.
+
+use arrow_array::RecordBatch;
+use rayon::prelude::*;
+
+use super::groups;
+use super::read::Reader;
+use crate::chunk::Part;
+use crate::error::Result;
+use crate::kernels::merge::{blocks_in, live_rows};
+use crate::kernels::{Guard, Rows};
+use crate::model::{Column, TimeRange, Timestamp};
+use crate::query::plan::{check_range, tag_filter, tag_ids};
+use crate::query::{ChunkSource, LastQuery, QueryContext, SeriesRef};
+
+/// Reads the latest row of each group, ordered by the tags of `by` (or by series). Of several rows
+/// at a group's latest time it is the last as [`super::read`] orders them.
+///
+/// # Errors
+/// As [`super::read`].
+pub fn last(
+    source: &dyn ChunkSource,
+    query: &LastQuery,
+    context: &QueryContext,
+) -> Result<RecordBatch> {
+    check_range(query.range)?;
+    let schema = source.schema();
+    let reader = Reader::new(source, query.fields.as_deref(), false, context)?;
+    let all: Vec<usize> = (0..schema.tags.len()).collect();
+    let by = query.by.as_deref().map_or(Ok(all), |by| tag_ids(schema, by))?;
+    let series = source.series(&tag_filter(schema, &query.filter)?, query.range)?;
+    let groups = groups(series, &by);
+    let found = groups
+        .par_iter()
+        .map(|group| {
+            if reader.leaves_rows_out() {
+                let rows = group.series.par_iter().map(|one| {
+                    let rows = last_with_point(&reader, one, query.range)?;
+                    Ok(rows.map(|rows| (one, rows)))
+                });
+                let rows = rows.collect::<Result<Vec<_>>>()?;
+                return Ok(rows.into_iter().flatten().max_by_key(|(_, row)| row.times[0]));
+            }
+            let times = group.series.par_iter().map(|one| {
+                let parts = reader.parts(one, query.range)?;
+                let latest = latest(&parts, query.range, context)?;
+                Ok(latest.map(|time| (time, one, parts)))
+            });
+            let times = times.collect::<Result<Vec<_>>>()?;
+            let Some((time, one, parts)) = times.into_iter().flatten().max_by_key(|t| t.0) else {
+                return Ok(None);
+            };
+            let instant = TimeRange::new(Some(time), time.checked_add(1));
+            Ok(Some((one, last_row(reader.merge(&parts, instant)?))))
+        })
+        .collect::<Result<Vec<Option<(&SeriesRef, Rows)>>>>()?;
+    reader.frame(found.into_iter().flatten().collect()).into_batch()
+}
+
+/// The latest row that the reader does not leave out: reads the last block, then four times as
+/// many, and so on, until there is one.
+fn last_with_point(
+    reader: &Reader<'_>,
+    series: &SeriesRef,
+    range: TimeRange,
+) -> Result<Option<Rows>> {
+    let parts = reader.parts(series, range)?;
+    let of_part = |part: &Part| {
+        let data = part.data.clone();
+        blocks_in(&data, range).map(move |block| data.block_span(block))
+    };
+    let mut spans: Vec<(Timestamp, Timestamp)> = parts.iter().flat_map(of_part).collect();
+    spans.sort_unstable_by_key(|span| std::cmp::Reverse(span.1));
+    let mut taken = 1;
+    loop {
+        let from = spans.iter().take(taken).map(|span| span.0).min();
+        let Some(from) = from else { return Ok(None) };
+        // Blocks further back may still reach into this span: the merge takes all that do.
+        let rows = reader.merge(&parts, range.intersect(&TimeRange::new(Some(from), None)))?;
+        if !rows.times.is_empty() {
+            return Ok(Some(last_row(rows)));
+        }
+        if taken >= spans.len() {
+            return Ok(None);
+        }
+        taken = taken.saturating_mul(4);
+    }
+}
+
+/// The latest live time in `range`.
+pub(super) fn latest(
+    parts: &[Part],
+    range: TimeRange,
+    guard: &dyn Guard,
+) -> Result<Option<Timestamp>> {
+    let of_part = |part: usize| {
+        let data = &parts[part].data;
+        blocks_in(data, range).map(move |block| (data.block_span(block).1, part, block))
+    };
+    let mut blocks: Vec<(Timestamp, usize, usize)> = (0..parts.len()).flat_map(of_part).collect();
+    blocks.sort_unstable_by(|a, b| b.cmp(a));
+    let (mut best, mut times) = (None, Vec::new());
+    for (end, part, block) in blocks {
+        if best.is_some_and(|best| end <= best) {
+            break;
+        }
+        guard.poll()?;
+        let part = &parts[part];
+        if range.contains(end) && !part.deleted.iter().any(|d| d.contains(end)) {
+            best = Some(end);
+            break;
+        }
+        times.clear();
+        part.data.decode_times(block, &mut times)?;
+        let live = live_rows(&times, range, &part.deleted);
+        best = best.max(live.last().map(|rows| times[rows.end - 1]));
+    }
+    Ok(best)
+}
+
+fn last_row(rows: Rows) -> Rows {
+    let from = rows.times.len().saturating_sub(1);
+    let columns = rows.columns.iter().map(|column| {
+        let mut last = Column::empty(column.values.field_type());
+        last.extend_from(column, from..column.len());
+        last
+    });
+    Rows { columns: columns.collect(), times: rows.times[from..].to_vec() }
+}

@@ -1,0 +1,56 @@
+//! The statistics of one field over a range, from block statistics but at the range's edges.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::chunk::Stats;
+use crate::error::Result;
+use crate::kernels::{Accumulator, FieldPlan, Guard, Needs};
+use crate::query::plan::{check_range, tag_filter};
+use crate::query::{ChunkSource, QueryContext, SeriesRef, SumQuery};
+
+/// Most tasks that the series are cut into; fixed, so that a sum does not depend on the threads.
+const TASKS: usize = 64;
+
+/// Count, sum, extremes, deviations, first and last of one field over all series that pass, `None`
+/// when there is no point. Runs of chunks inside the range come from the source's cumulative
+/// statistics; of the rest a part is decoded in the two blocks at most that `range` cuts, besides
+/// those with deleted rows or, where the last of duplicates counts, with overlaps.
+///
+/// # Errors
+/// [`crate::Error::InvalidArgument`] for a range that ends before it starts,
+/// [`crate::Error::NotFound`] for unknown names, and what the source and the context report.
+pub fn sum(
+    source: &dyn ChunkSource,
+    query: &SumQuery,
+    context: &QueryContext,
+) -> Result<Option<Stats>> {
+    check_range(query.range)?;
+    let schema = source.schema();
+    let field = schema.require_field(&query.field)?;
+    let ty = schema.fields[field].ty;
+    let plan: Arc<[FieldPlan]> = Arc::new([FieldPlan { field, ty, needs: Needs::STATISTICS }]);
+    let series = source.series(&tag_filter(schema, &query.filter)?, query.range)?;
+    let each = series.len().div_ceil(TASKS).max(1);
+    let fold = |some: &[SeriesRef]| {
+        let mut own = Accumulator::new(Arc::clone(&plan), None)?;
+        let mut covered = None;
+        for one in some {
+            context.poll()?;
+            let summary = source.summary(one, query.range, field)?;
+            own.fold_series(&summary.rest, query.range, schema.duplicates, context)?;
+            Stats::merge_into(&mut covered, summary.covered);
+        }
+        Ok((own, covered))
+    };
+    let folded = series.par_chunks(each).map(fold).collect::<Result<Vec<_>>>()?;
+    let mut whole = Accumulator::new(Arc::clone(&plan), None)?;
+    let mut total = None;
+    for (own, covered) in folded {
+        whole.merge(own, context)?;
+        Stats::merge_into(&mut total, covered);
+    }
+    Stats::merge_into(&mut total, whole.statistics(0));
+    Ok(total)
+}

@@ -1,0 +1,206 @@
+//! Rewrites the parts of series into the chunks of a segment: what a flush, a compaction and a
+//! large write have in common.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::segment::{EncodedChunk, EncodedGroup, EncodedSeries};
+use crate::chunk::{CHUNK_ROWS, Chunk, Part, PartData};
+use crate::error::{Error, Result};
+use crate::kernels::merge_groups;
+use crate::model::{Column, Duplicates, FieldType, SeriesKey, TableSchema, Timestamp};
+
+/// Rows that are merged at a time; more of one series wait for the next round.
+const MERGE_ROWS: usize = 4 * CHUNK_ROWS;
+
+/// Encodes rows of one series, ascending in time, into as many chunks as they need.
+///
+/// # Errors
+/// [`Error::Internal`] when an encoded chunk is past the format's limits.
+pub fn encode_rows(times: &[Timestamp], columns: &[Column]) -> Result<Vec<EncodedChunk>> {
+    let whole = times.len() <= CHUNK_ROWS;
+    let ranges = (0..times.len()).step_by(CHUNK_ROWS);
+    ranges
+        .map(|start| {
+            let end = times.len().min(start + CHUNK_ROWS);
+            let slice;
+            let columns = if whole {
+                columns
+            } else {
+                slice = columns.iter().map(|c| slice_column(c, start..end)).collect::<Vec<_>>();
+                &slice
+            };
+            encode_chunk(&times[start..end], columns)
+        })
+        .collect()
+}
+
+/// Encodes at most [`CHUNK_ROWS`] rows, ascending in time.
+///
+/// # Errors
+/// As [`encode_rows`].
+pub fn encode_chunk(times: &[Timestamp], columns: &[Column]) -> Result<EncodedChunk> {
+    let mut bytes = Vec::new();
+    Chunk::encode(times, columns, &mut bytes);
+    let (Some(first), Some(last)) = (times.first(), times.last()) else {
+        return Err(Error::Internal("a chunk without rows".to_owned()));
+    };
+    Ok(EncodedChunk {
+        bytes: Bytes::from(bytes),
+        rows: times.len() as u32,
+        points: columns.iter().map(|c| (c.len() - c.nulls()) as u64).sum(),
+        first: *first,
+        last: *last,
+    })
+}
+
+fn slice_column(column: &Column, rows: std::ops::Range<usize>) -> Column {
+    let mut out = Column::empty(column.values.field_type());
+    out.extend_from(column, rows);
+    out
+}
+
+/// Encodes one series: merges what overlaps, applies deletions and duplicates, and passes chunks
+/// that stand alone and are at least half full through as they are.
+///
+/// # Errors
+/// When a part does not decode.
+pub fn encode_series(
+    key: Arc<SeriesKey>,
+    parts: Vec<Part>,
+    schema: &TableSchema,
+) -> Result<EncodedSeries> {
+    let types: Vec<FieldType> = schema.fields.iter().map(|f| f.ty).collect();
+    let mut groups: Vec<EncodedGroup> = Vec::new();
+    for component in components(parts, schema.duplicates) {
+        let same_fields = component.windows(2).all(|pair| pair[0].fields == pair[1].fields);
+        let rounds = if same_fields { rounds(component) } else { vec![Round::Merge(component)] };
+        for round in rounds {
+            match round {
+                Round::Pass(part, chunk) => {
+                    let chunk = passed_through(&part, &chunk)?;
+                    push(&mut groups, &part.fields, vec![chunk]);
+                }
+                Round::Merge(mut parts) => {
+                    parts.sort_by_key(|part| part.order);
+                    for group in merge_groups(&parts, schema.duplicates, &types)? {
+                        let chunks = encode_rows(&group.rows.times, &group.rows.columns)?;
+                        push(&mut groups, &group.fields.into(), chunks);
+                    }
+                }
+            }
+        }
+    }
+    Ok(EncodedSeries { key, groups })
+}
+
+fn push(groups: &mut Vec<EncodedGroup>, fields: &Arc<[usize]>, mut chunks: Vec<EncodedChunk>) {
+    match groups.iter_mut().find(|group| group.fields == *fields) {
+        Some(group) => group.chunks.append(&mut chunks),
+        None => groups.push(EncodedGroup { fields: Arc::clone(fields), chunks }),
+    }
+}
+
+/// Splits parts into sets that can be rewritten apart: by field set where all rows count, by
+/// connected field sets where the last write of a field wins.
+fn components(parts: Vec<Part>, duplicates: Duplicates) -> Vec<Vec<Part>> {
+    let mut sets: Vec<(Vec<usize>, Vec<Part>)> = Vec::new();
+    for part in parts {
+        let joins = |fields: &[usize]| match duplicates {
+            Duplicates::Keep => *fields == *part.fields,
+            Duplicates::Last => {
+                *fields == *part.fields || fields.iter().any(|f| part.column_of(*f).is_some())
+            }
+        };
+        let mut fields = part.fields.to_vec();
+        let mut members = Vec::new();
+        let (joined, apart): (Vec<_>, Vec<_>) = sets.into_iter().partition(|(f, _)| joins(f));
+        sets = apart;
+        for (other_fields, mut others) in joined {
+            fields.extend(other_fields);
+            members.append(&mut others);
+        }
+        members.push(part);
+        fields.sort_unstable();
+        fields.dedup();
+        sets.push((fields, members));
+    }
+    sets.into_iter().map(|(_, members)| members).collect()
+}
+
+enum Round {
+    Pass(Part, Chunk),
+    Merge(Vec<Part>),
+}
+
+/// Orders parts of one field set in time and decides which are merged together: those that
+/// overlap always, small neighbours up to [`MERGE_ROWS`].
+fn rounds(mut parts: Vec<Part>) -> Vec<Round> {
+    let span = |part: &Part| part.data.span().unwrap_or((i64::MAX, i64::MAX));
+    parts.retain(|part| part.data.rows() > 0);
+    parts.sort_by_key(|part| (span(part).0, part.order));
+    let mut clusters: Vec<(i64, Vec<Part>)> = Vec::new();
+    for part in parts {
+        let (first, last) = span(&part);
+        match clusters.last_mut() {
+            Some((end, cluster)) if first <= *end => {
+                *end = last.max(*end);
+                cluster.push(part);
+            }
+            _ => clusters.push((last, vec![part])),
+        }
+    }
+    let (mut rounds, mut pending, mut pending_rows) = (Vec::new(), Vec::new(), 0);
+    for (_, mut cluster) in clusters {
+        if let [part] = cluster.as_slice()
+            && let Some(chunk) = full_and_whole(part)
+        {
+            if !pending.is_empty() {
+                rounds.push(Round::Merge(std::mem::take(&mut pending)));
+                pending_rows = 0;
+            }
+            rounds.extend(cluster.pop().map(|part| Round::Pass(part, chunk)));
+            continue;
+        }
+        pending_rows += cluster.iter().map(|part| part.data.rows()).sum::<usize>();
+        pending.append(&mut cluster);
+        if pending_rows >= MERGE_ROWS {
+            rounds.push(Round::Merge(std::mem::take(&mut pending)));
+            pending_rows = 0;
+        }
+    }
+    if !pending.is_empty() {
+        rounds.push(Round::Merge(pending));
+    }
+    rounds
+}
+
+fn full_and_whole(part: &Part) -> Option<Chunk> {
+    let (first, last) = part.data.span()?;
+    match &part.data {
+        PartData::Encoded(chunk)
+            if chunk.rows() >= CHUNK_ROWS / 2
+                && !part.deleted.iter().any(|range| range.overlaps(first, last)) =>
+        {
+            Some(chunk.clone())
+        }
+        _ => None,
+    }
+}
+
+fn passed_through(part: &Part, chunk: &Chunk) -> Result<EncodedChunk> {
+    let (first, last) =
+        part.data.span().ok_or_else(|| Error::Internal("a chunk without rows".to_owned()))?;
+    let mut points = 0;
+    for column in 0..chunk.columns() {
+        points += part.data.total(column)?.map_or(0, |stats| stats.count());
+    }
+    Ok(EncodedChunk {
+        bytes: chunk.bytes().clone(),
+        rows: chunk.rows() as u32,
+        points,
+        first,
+        last,
+    })
+}

@@ -1,0 +1,467 @@
+//! Reads a segment: the footer at open, each section when it is first needed, chunks one by one.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use roaring::RoaringBitmap;
+
+use super::index::{Dictionary, Postings, Slab};
+use super::sums::Sums;
+use super::{Footer, HEADER, MAGIC, Section, TRAILER, VERSION, check};
+use crate::chunk::{Chunk, Stats};
+use crate::error::{Error, Result};
+use crate::model::{FieldDef, FieldType, SeriesId, SeriesKey, TableSchema};
+use crate::storage::manifest::SegmentMeta;
+use crate::storage::vfs::Store;
+
+/// Bytes of a chunk's entry in the directory.
+pub(super) const CHUNK_ENTRY: usize = 36;
+/// Bytes of a series' entry before its tag codes: id and first chunk.
+pub(super) const SERIES_ENTRY: usize = 20;
+/// How much of the file's end the first read takes; most footers fit.
+const TAIL: u64 = 16 * 1024;
+
+/// What the directory says of a chunk.
+#[derive(Clone, Copy, Debug)]
+pub struct ChunkEntry {
+    /// Its first byte in the file.
+    pub offset: u64,
+    /// Its bytes.
+    pub len: u32,
+    /// Its rows.
+    pub rows: u32,
+    /// Its first time.
+    pub first: i64,
+    /// Its last time.
+    pub last: i64,
+    /// Its group's position among the segment's groups.
+    pub group: usize,
+}
+
+/// One open segment.
+#[derive(Debug)]
+pub struct Segment {
+    store: Arc<dyn Store>,
+    path: String,
+    meta: Arc<SegmentMeta>,
+    footer: Footer,
+    groups: Vec<Arc<[usize]>>,
+    series_table: OnceLock<Slab>,
+    chunk_directory: OnceLock<Slab>,
+    dictionaries: Vec<OnceLock<Dictionary>>,
+    postings: Vec<OnceLock<Postings>>,
+    sums: OnceLock<Sums>,
+}
+
+impl Segment {
+    /// Opens a segment: reads and checks its footer.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] naming the file, or the store's error.
+    pub fn open(store: Arc<dyn Store>, meta: Arc<SegmentMeta>) -> Result<Self> {
+        let path = meta.path();
+        let footer = read_footer(store.as_ref(), &path)
+            .and_then(|(footer, size)| check::footer(footer, size, &meta))
+            .map_err(|e| e.within(&path))?;
+        let groups = footer.groups.iter().map(|fields| Arc::from(fields.as_slice())).collect();
+        let tags = footer.tags.len();
+        Ok(Self {
+            store,
+            path,
+            meta,
+            groups,
+            series_table: OnceLock::new(),
+            chunk_directory: OnceLock::new(),
+            dictionaries: (0..tags).map(|_| OnceLock::new()).collect(),
+            postings: (0..tags).map(|_| OnceLock::new()).collect(),
+            sums: OnceLock::new(),
+            footer,
+        })
+    }
+
+    /// Checks that it is one of a table: its tags and fields begin the table's.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] naming the file.
+    pub fn check_table(&self, schema: &TableSchema) -> Result<()> {
+        let footer = &self.footer;
+        if footer.table == schema.name
+            && schema.tags.starts_with(&footer.tags)
+            && schema.fields.starts_with(&footer.fields)
+        {
+            return Ok(());
+        }
+        let (own, table) = (&footer.table, &schema.name);
+        Err(self.corrupt(format!("a segment of table {own:?} that does not fit table {table:?}")))
+    }
+
+    /// What the manifest says of it.
+    pub fn meta(&self) -> &Arc<SegmentMeta> {
+        &self.meta
+    }
+
+    /// The fields that it knows: a prefix of the table's.
+    pub fn fields(&self) -> &[FieldDef] {
+        &self.footer.fields
+    }
+
+    /// How many series it holds.
+    pub fn series_count(&self) -> usize {
+        self.footer.series as usize
+    }
+
+    /// How many chunks it holds.
+    pub fn chunk_count(&self) -> usize {
+        self.footer.chunks as usize
+    }
+
+    /// A group's field ids, ascending.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when there is no such group.
+    pub fn group(&self, group: usize) -> Result<&Arc<[usize]>> {
+        self.groups.get(group).ok_or_else(|| self.corrupt(format!("no group {group}")))
+    }
+
+    /// The ordinals of the series that pass: for each named tag (by its position in the table)
+    /// one of the values. `None`: every series passes.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn select(&self, any_of: &[(usize, Vec<Option<String>>)]) -> Result<Option<RoaringBitmap>> {
+        let mut passing: Option<RoaringBitmap> = None;
+        for (tag, values) in any_of {
+            if *tag >= self.footer.tags.len() {
+                // The segment is older than the tag: every series lacks it.
+                if !values.contains(&None) {
+                    return Ok(Some(RoaringBitmap::new()));
+                }
+                continue;
+            }
+            let (dictionary, postings) = (self.dictionary(*tag)?, self.posting(*tag)?);
+            let mut any = RoaringBitmap::new();
+            for value in values {
+                let code = match value {
+                    Some(value) => dictionary.find(value)?,
+                    None => Some(dictionary.len()),
+                };
+                if let Some(code) = code {
+                    any |= postings.get(code)?;
+                }
+            }
+            match &mut passing {
+                Some(passing) => *passing &= any,
+                None => passing = Some(any),
+            }
+        }
+        Ok(passing)
+    }
+
+    /// The id of a series.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn series_id(&self, ordinal: usize) -> Result<SeriesId> {
+        self.series_slab()?.u128(ordinal * self.series_width())
+    }
+
+    /// The tags of a series, with one slot for each of the table's `tags` tags.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn series_key(&self, ordinal: usize, tags: usize) -> Result<SeriesKey> {
+        let mut values: Vec<Option<&str>> = Vec::with_capacity(tags);
+        for tag in 0..tags {
+            values.push(if tag < self.footer.tags.len() {
+                let (dictionary, code) = (self.dictionary(tag)?, self.tag_code(ordinal, tag)?);
+                if code == dictionary.len() { None } else { Some(dictionary.get(code)?) }
+            } else {
+                None
+            });
+        }
+        Ok(SeriesKey::new(values))
+    }
+
+    /// The ordinal of the series with these tags, when it is here: a binary search, for series
+    /// are sorted by their keys.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn find(&self, key: &SeriesKey) -> Result<Option<usize>> {
+        let tags = self.footer.tags.len();
+        if key.tags.iter().skip(tags).any(Option::is_some) {
+            return Ok(None);
+        }
+        // Absent sorts first, yet its code is the last: rank 0 stands for it, code + 1 for others.
+        let mut wanted = Vec::with_capacity(tags);
+        for tag in 0..tags {
+            wanted.push(match key.tags.get(tag).and_then(Option::as_deref) {
+                None => 0,
+                Some(value) => match self.dictionary(tag)?.find(value)? {
+                    Some(code) => code + 1,
+                    None => return Ok(None),
+                },
+            });
+        }
+        let (mut low, mut high) = (0, self.series_count());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let mut order = std::cmp::Ordering::Equal;
+            for (tag, wanted) in wanted.iter().enumerate() {
+                let code = self.tag_code(middle, tag)?;
+                let rank = if code == self.dictionary(tag)?.len() { 0 } else { code + 1 };
+                order = rank.cmp(wanted);
+                if order.is_ne() {
+                    break;
+                }
+            }
+            match order {
+                std::cmp::Ordering::Equal => return Ok(Some(middle)),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The chunks of a series: each group's stand together, ascending in time.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn chunks_of(&self, ordinal: usize) -> Result<std::ops::Range<usize>> {
+        let slab = self.series_slab()?;
+        let first = |ordinal: usize| slab.u32(ordinal * self.series_width() + 16);
+        let start = first(ordinal)? as usize;
+        let end = if ordinal + 1 < self.series_count() {
+            first(ordinal + 1)? as usize
+        } else {
+            self.footer.chunks as usize
+        };
+        if start > end || end > self.footer.chunks as usize {
+            return Err(self.corrupt(format!("series {ordinal} has chunks {start}..{end}")));
+        }
+        Ok(start..end)
+    }
+
+    /// What the directory says of a chunk.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn chunk_entry(&self, chunk: usize) -> Result<ChunkEntry> {
+        let slab = self.load(&self.chunk_directory, self.footer.chunk_directory, |bytes| {
+            Ok(Slab::new(bytes))
+        })?;
+        let at = chunk * CHUNK_ENTRY;
+        Ok(ChunkEntry {
+            offset: slab.u64(at)?,
+            len: slab.u32(at + 8)?,
+            rows: slab.u32(at + 12)?,
+            first: slab.i64(at + 16)?,
+            last: slab.i64(at + 24)?,
+            group: slab.u32(at + 32)? as usize,
+        })
+    }
+
+    /// Reads a chunk from the store and checks it.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] naming file and chunk, or the store's error.
+    pub fn read_chunk(&self, chunk: usize) -> Result<Chunk> {
+        let entry = self.chunk_entry(chunk)?;
+        let end = entry.offset.checked_add(u64::from(entry.len));
+        if end.is_none_or(|end| end > self.meta.bytes) {
+            return Err(self.corrupt(format!("chunk {chunk} reaches past the file")));
+        }
+        let bytes = self.store.read_range(&self.path, entry.offset, entry.len as usize)?;
+        let opened = Chunk::open(bytes)
+            .map_err(|e| e.within(format!("{} chunk {chunk} at {}", self.path, entry.offset)))?;
+        let types = self.group(entry.group)?;
+        let agrees = opened.rows() == entry.rows as usize
+            && opened.columns() == types.len()
+            && opened.blocks() > 0
+            && opened.block_span(0).0 == entry.first
+            && opened.block_span(opened.blocks() - 1).1 == entry.last
+            && types.iter().enumerate().all(|(column, field)| {
+                self.footer.fields.get(*field).is_some_and(|f| f.ty == opened.column_type(column))
+            });
+        if !agrees {
+            return Err(self.corrupt(format!("chunk {chunk} is not what the directory says")));
+        }
+        Ok(opened)
+    }
+
+    /// Statistics of column `column` over the chunks `from..to`, counted from `first_chunk`, the
+    /// first of a series' group, in logarithmic time. The outer `None`: not kept, read the chunks.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn sums(
+        &self,
+        first_chunk: usize,
+        column: usize,
+        ty: FieldType,
+        from: usize,
+        to: usize,
+    ) -> Result<Option<Option<Stats>>> {
+        self.load(&self.sums, self.footer.sums, Sums::open)?.range(
+            first_chunk,
+            column,
+            ty,
+            from,
+            to,
+        )
+    }
+
+    /// Reads and checks everything there is: every section and every chunk, decoded whole.
+    /// Returns what is damaged, nothing when all is well.
+    pub fn verify(&self) -> Vec<String> {
+        let mut damage = Vec::new();
+        let mut note = |result: Result<()>| {
+            if let Err(error) = result {
+                damage.push(error.to_string());
+            }
+        };
+        note(self.series_slab().map(drop));
+        note(self.load(&self.sums, self.footer.sums, Sums::open).map(drop));
+        for tag in 0..self.footer.tags.len() {
+            note(self.dictionary(tag).map(drop));
+            note(self.posting(tag).map(drop));
+        }
+        let mut before = None;
+        for ordinal in 0..self.series_count() {
+            note(self.chunks_of(ordinal).map(drop));
+            note(self.verify_series(ordinal, &mut before));
+        }
+        for chunk in 0..self.footer.chunks as usize {
+            note(self.read_chunk(chunk).and_then(|c| decode_all(&c)).map_err(|e| {
+                if e.to_string().contains(&self.path) { e } else { e.within(&self.path) }
+            }));
+        }
+        damage.dedup();
+        damage
+    }
+
+    /// Checks a series' place in the order and its id.
+    fn verify_series(&self, ordinal: usize, before: &mut Option<SeriesKey>) -> Result<()> {
+        let tags = &self.footer.tags;
+        let key = self.series_key(ordinal, tags.len())?;
+        if key.id(&self.footer.table, tags) != self.series_id(ordinal)? {
+            return Err(self.corrupt(format!("series {ordinal} has another series' id")));
+        }
+        if before.as_ref().is_some_and(|before| *before >= key) {
+            return Err(self.corrupt(format!("series {ordinal} is out of order")));
+        }
+        *before = Some(key);
+        Ok(())
+    }
+
+    fn series_width(&self) -> usize {
+        SERIES_ENTRY + 4 * self.footer.tags.len()
+    }
+
+    fn series_slab(&self) -> Result<&Slab> {
+        let section = self.footer.series_table;
+        self.load(&self.series_table, section, |bytes| Ok(Slab::new(bytes)))
+    }
+
+    fn tag_code(&self, ordinal: usize, tag: usize) -> Result<usize> {
+        let at = ordinal * self.series_width() + SERIES_ENTRY + 4 * tag;
+        Ok(self.series_slab()?.u32(at)? as usize)
+    }
+
+    fn dictionary(&self, tag: usize) -> Result<&Dictionary> {
+        let section = self.footer.dictionaries.get(tag).copied();
+        let section = section.ok_or_else(|| self.corrupt(format!("no dictionary {tag}")))?;
+        self.load(&self.dictionaries[tag], section, Dictionary::open)
+    }
+
+    fn posting(&self, tag: usize) -> Result<&Postings> {
+        let section = self.footer.postings.get(tag).copied();
+        let section = section.ok_or_else(|| self.corrupt(format!("no postings {tag}")))?;
+        self.load(&self.postings[tag], section, Postings::open)
+    }
+
+    /// A section, read and checked the first time.
+    fn load<'a, T>(
+        &self,
+        cell: &'a OnceLock<T>,
+        section: Section,
+        open: impl FnOnce(Bytes) -> Result<T>,
+    ) -> Result<&'a T> {
+        if let Some(loaded) = cell.get() {
+            return Ok(loaded);
+        }
+        let end = section.offset.checked_add(section.len);
+        if end.is_none_or(|end| end > self.meta.bytes) {
+            return Err(self.corrupt("a section reaches past the file"));
+        }
+        let bytes = self.store.read_range(&self.path, section.offset, section.len as usize)?;
+        if crc32fast::hash(&bytes) != section.crc {
+            let at = section.offset;
+            return Err(self.corrupt(format!("the section at {at} fails its checksum")));
+        }
+        let loaded = open(bytes).map_err(|e| e.within(&self.path))?;
+        Ok(cell.get_or_init(|| loaded))
+    }
+
+    fn corrupt(&self, what: impl std::fmt::Display) -> Error {
+        Error::corrupt(format!("{}: {what}", self.path))
+    }
+}
+
+fn decode_all(chunk: &Chunk) -> Result<()> {
+    let part = crate::chunk::PartData::Encoded(chunk.clone());
+    for block in 0..part.blocks() {
+        let mut times = Vec::new();
+        part.decode_times(block, &mut times)?;
+        for column in 0..chunk.columns() {
+            let mut out = crate::model::Column::empty(chunk.column_type(column));
+            part.decode_column(column, block, &mut out)?;
+        }
+    }
+    Ok(())
+}
+
+/// The footer and the size of the file.
+fn read_footer(store: &dyn Store, path: &str) -> Result<(Footer, u64)> {
+    let size = store.size(path)?;
+    if size < (HEADER + TRAILER) as u64 {
+        return Err(Error::corrupt(format!("{size} bytes are too few for a segment")));
+    }
+    let header = store.read_range(path, 0, HEADER)?;
+    if header.get(..4) != Some(MAGIC.as_slice()) {
+        return Err(Error::corrupt("no segment: it does not begin with KYSG"));
+    }
+    let [v0, v1] = VERSION.to_le_bytes();
+    if header.get(4..) != Some([v0, v1, 0, 0].as_slice()) {
+        return Err(Error::corrupt("the header is damaged, or of a newer format"));
+    }
+    let tail_len = size.min(TAIL);
+    let tail = store.read_range(path, size - tail_len, tail_len as usize)?;
+    let trailer = Slab::new(tail.slice(tail.len() - TRAILER..));
+    if trailer.slice(12, 16)? != MAGIC {
+        return Err(Error::corrupt("the file is cut short: it does not end with KYSG"));
+    }
+    let version = trailer.u32(8)?;
+    if version != u32::from(VERSION) {
+        return Err(Error::corrupt(format!(
+            "segment format {version}; this kymograph reads format {VERSION}"
+        )));
+    }
+    let len = trailer.u32(0)? as usize;
+    let whole = len as u64 + TRAILER as u64;
+    if whole > size - HEADER as u64 {
+        return Err(Error::corrupt(format!("a footer of {len} bytes does not fit")));
+    }
+    let body = if whole <= tail_len {
+        tail.slice(tail.len() - TRAILER - len..tail.len() - TRAILER)
+    } else {
+        store.read_range(path, size - whole, len)?
+    };
+    if crc32fast::hash(&body) != trailer.u32(4)? {
+        return Err(Error::corrupt("the footer fails its checksum"));
+    }
+    let footer =
+        serde_json::from_slice(&body).map_err(|e| Error::corrupt(format!("footer: {e}")))?;
+    Ok((footer, size))
+}
