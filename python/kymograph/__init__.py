@@ -1,0 +1,54 @@
+"""kymograph: an embedded time-series analytics engine.
+
+Open a database, write frames of any library, ask::
+
+    import kymograph as ky
+
+    with ky.open("metrics.ky") as db:
+        db.write("cpu", frame, time="time", tags=["host"])
+        db.aggregate("cpu", {"usage": ["mean", "max"]}, every="1m", by=["host"])
+"""
+
+from kymograph._core import (
+    Cancelled,
+    Conflict,
+    Corrupt,
+    DatabaseLocked,
+    Internal,
+    InvalidArgument,
+    KymographError,
+    LimitExceeded,
+    NotFound,
+    StorageError,
+    __version__,
+)
+from kymograph.adapters import duration_ns, to_arrow_stream
+from kymograph.database import Database, check, open
+from kymograph.plot import plot as plot
+from kymograph.results import BadRow, CheckReport, Damage, Stats, TableSchema, WriteResult
+
+__all__ = [
+    "BadRow",
+    "Cancelled",
+    "CheckReport",
+    "Conflict",
+    "Corrupt",
+    "Damage",
+    "Database",
+    "DatabaseLocked",
+    "Internal",
+    "InvalidArgument",
+    "KymographError",
+    "LimitExceeded",
+    "NotFound",
+    "Stats",
+    "StorageError",
+    "TableSchema",
+    "WriteResult",
+    "__version__",
+    "check",
+    "duration_ns",
+    "open",
+    "plot",
+    "to_arrow_stream",
+]

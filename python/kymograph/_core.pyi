@@ -1,0 +1,143 @@
+from typing import Any, Protocol, final
+
+__all__ = [
+    "Cancelled",
+    "Conflict",
+    "Corrupt",
+    "Database",
+    "DatabaseLocked",
+    "Frame",
+    "Internal",
+    "InvalidArgument",
+    "KymographError",
+    "LimitExceeded",
+    "NotFound",
+    "StorageError",
+    "__version__",
+    "check",
+]
+
+__version__: str
+
+class KymographError(Exception): ...
+class InvalidArgument(KymographError, ValueError): ...
+class NotFound(KymographError, KeyError): ...
+class Corrupt(KymographError, OSError): ...
+class Conflict(KymographError, ValueError): ...
+class LimitExceeded(KymographError, MemoryError): ...
+class Cancelled(KymographError, TimeoutError): ...
+class DatabaseLocked(KymographError, OSError): ...
+class StorageError(KymographError, OSError): ...
+class Internal(KymographError): ...
+
+class _ArrowStream(Protocol):
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+_Filter = list[tuple[str, list[str | None]]]
+_Bounds = tuple[int | None, int | None, float | None, int | None]
+
+@final
+class Frame:
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+@final
+class Database:
+    @staticmethod
+    def open(
+        location: str | None,
+        *,
+        mode: str,
+        as_of: int | None,
+        durability: str | None,
+        fsync_every: int | None,
+        head_bytes: int | None,
+        cache_bytes: int | None,
+        history: int | None,
+        threads: int | None,
+        store: dict[str, str] | None,
+    ) -> Database: ...
+    @property
+    def location(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def writable(self) -> bool: ...
+    def create_table(
+        self,
+        name: str,
+        tags: list[str],
+        fields: list[tuple[str, str]],
+        duplicates: str,
+        retention: int | None,
+    ) -> None: ...
+    def set_retention(self, table: str, retention: int | None) -> None: ...
+    def write(
+        self,
+        table: str,
+        frame: _ArrowStream,
+        time: str,
+        tags: list[str] | None,
+        event: tuple[str, str] | None,
+        duplicates: str,
+        on_error: str,
+    ) -> dict[str, Any]: ...
+    def delete(self, table: str, filter: _Filter, start: int | None, end: int | None) -> int: ...
+    def flush(self) -> int: ...
+    def compact(self) -> int: ...
+    def close(self) -> None: ...
+    def snapshot(self) -> Database: ...
+    def tables(self) -> list[str]: ...
+    def schema(self, table: str) -> dict[str, Any]: ...
+    def stats(self) -> dict[str, Any]: ...
+    def versions(self) -> list[tuple[int, int]]: ...
+    def version(self) -> int: ...
+    def check(self) -> dict[str, Any]: ...
+    def aggregate(
+        self,
+        table: str,
+        fields: list[tuple[str, list[str]]],
+        every: int | None,
+        by: list[str],
+        filter: _Filter,
+        fill: tuple[str, float | None] | None,
+        having: str | None,
+        limit: int | None,
+        bounds: _Bounds,
+    ) -> Frame: ...
+    def read(
+        self,
+        table: str,
+        fields: list[str] | None,
+        filter: _Filter,
+        limit: int | None,
+        every_row: bool,
+        bounds: _Bounds,
+    ) -> Frame: ...
+    def last(
+        self,
+        table: str,
+        by: list[str] | None,
+        fields: list[str] | None,
+        filter: _Filter,
+        bounds: _Bounds,
+    ) -> Frame: ...
+    def series(self, table: str, filter: _Filter, bounds: _Bounds) -> Frame: ...
+    def sum(
+        self, table: str, field: str, filter: _Filter, bounds: _Bounds
+    ) -> float | int | None: ...
+    def top_anomalies(
+        self, table: str, field: str, k: int, by: list[str], filter: _Filter, bounds: _Bounds
+    ) -> Frame: ...
+    def correlate(
+        self,
+        table: str,
+        x: str,
+        y: str,
+        by: list[str],
+        filter: _Filter,
+        tolerance: int | None,
+        bounds: _Bounds,
+    ) -> Frame: ...
+
+def check(location: str, store: dict[str, str] | None) -> dict[str, Any]: ...

@@ -1,0 +1,6 @@
+"""What comes in: frames of any library as an Arrow stream, times and durations as nanoseconds."""
+
+from kymograph.adapters.frames import settle_nulls, to_arrow_stream
+from kymograph.adapters.times import check_range, duration_ns, to_ns
+
+__all__ = ["check_range", "duration_ns", "settle_nulls", "to_arrow_stream", "to_ns"]

@@ -1,0 +1,541 @@
+"""The database: what ``ky.open`` returns."""
+
+from __future__ import annotations
+
+import builtins
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+import polars as pl
+
+from kymograph import _core, arguments, results
+from kymograph.adapters import duration_ns, settle_nulls, to_arrow_stream
+from kymograph.scan import explain_scan, scan_table
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from kymograph.results import CheckReport, Stats, TableSchema, WriteResult
+
+Where = Mapping[str, Any]
+Names = str | Sequence[str]
+
+
+def open(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    mode: Literal["rw", "r"] = "rw",
+    as_of: int | None = None,
+    durability: Literal["full", "interval", "os", "memory", "remote"] | None = None,
+    fsync_every: Any = None,
+    head: int | str | None = None,
+    cache: int | str | None = None,
+    history: int | None = None,
+    threads: int | None = None,
+    storage_options: Mapping[str, str] | None = None,
+) -> Database:
+    """Opens the database at ``path``, making it when absent; without a path one in memory.
+
+    ``path`` is a folder or an object store's prefix (``"s3://bucket/prefix"``, ``gs://``,
+    ``az://``; credentials from the environment or ``storage_options``).
+
+    ``mode="r"`` opens a live reader beside a writer in another process: each call sees the newest
+    state. ``as_of`` opens an older version (see ``Database.versions``), which stands still.
+
+    ``durability`` says what an acknowledged write survives: ``"full"`` (the default of a folder)
+    a power cut, ``"interval"`` a kill, and a power cut but for the last ``fsync_every`` ("200ms"),
+    ``"os"`` a kill, ``"memory"`` nothing until it is flushed, ``"remote"`` (the default of an
+    object store) whatever the store survives.
+
+    ``head`` is the memory that recent rows may take before they are flushed ("64MiB"), ``cache``
+    that of chunks read ("256MiB"); ``history`` is how many older versions stay readable (64);
+    ``threads`` work on queries and compression (one a core).
+
+    Raises ``DatabaseLocked`` when another writer has it, ``NotFound`` when a reader finds none,
+    ``Corrupt`` when its files are damaged.
+    """
+    native = _core.Database.open(
+        None if path is None else os.fspath(path),
+        mode=mode,
+        as_of=as_of,
+        durability=durability,
+        fsync_every=None if fsync_every is None else duration_ns(fsync_every, "fsync_every"),
+        head_bytes=arguments.size(head, "head"),
+        cache_bytes=arguments.size(cache, "cache"),
+        history=history,
+        threads=threads,
+        store=None if storage_options is None else dict(storage_options),
+    )
+    return Database(native)
+
+
+def check(
+    path: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None
+) -> CheckReport:
+    """Verifies every checksum of the database at ``path`` without opening it.
+
+    Raises ``NotFound`` when there is no such folder.
+    """
+    store = None if storage_options is None else dict(storage_options)
+    return results.check_report(_core.check(os.fspath(path), store))
+
+
+class Database:
+    """An open database; made by ``ky.open``, a context manager, safe to share among threads.
+
+    Ranges are half-open, ``[start, end)``. Times are ints (ns since 1970 UTC), ``datetime``
+    (aware, or naive taken as UTC), ``numpy.datetime64``, pandas Timestamps or ISO 8601 text;
+    durations are text such as "10s", "5m", "1h", ``timedelta`` or ints (ns). ``where`` picks
+    series: ``{"host": "a"}``, ``{"host": ["a", "b"]}``, ``{"host": None}`` (series without it).
+    Every query takes ``timeout`` (seconds or "500ms"; past it ``Cancelled``) and ``memory``
+    (bytes or "512MB"; past it ``LimitExceeded``).
+    """
+
+    def __init__(self, native: _core.Database) -> None:
+        self._native = native
+
+    # --- writing ---
+
+    def create_table(
+        self,
+        name: str,
+        tags: Names = (),
+        fields: Mapping[str, str] | None = None,
+        duplicates: Literal["keep", "last"] = "keep",
+        retention: Any = None,
+    ) -> None:
+        """Makes a table; one that exists with the same shape is left as it is.
+
+        ``fields`` maps names to "f64", "i64", "bool" or "str"; writes add further ones.
+        ``duplicates="keep"``: all points of one series, field and time count (events);
+        ``"last"``: the last write wins (metrics). Rows older than ``retention`` are dropped.
+
+        Raises ``Conflict`` when the table exists with another shape.
+        """
+        keep = None if retention is None else duration_ns(retention, "retention")
+        columns = list((fields or {}).items())
+        self._native.create_table(
+            name, arguments.names(tags, "tags") or [], columns, duplicates, keep
+        )
+
+    def set_retention(self, table: str, retention: Any) -> None:
+        """Sets how long a table keeps its rows; None keeps all."""
+        keep = None if retention is None else duration_ns(retention, "retention")
+        self._native.set_retention(table, keep)
+
+    def write(
+        self,
+        table: str,
+        frame: Any,
+        time: str = "time",
+        tags: Names | None = None,
+        *,
+        duplicates: Literal["keep", "last"] = "keep",
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> WriteResult:
+        """Writes the rows of a frame; a missing table is made, missing fields are added.
+
+        ``frame`` is a Polars, pandas or PyArrow frame, anything with ``__arrow_c_stream__``, a
+        dict of columns, or a list of dicts; it is read in place where it is Arrow already. All
+        columns but ``time`` and the ``tags`` are fields. ``tags=None`` means the table's tags. A
+        null tag means that the series lacks the tag; a null field that the row has no point of
+        it. Rows may come in any order, however late. ``duplicates`` counts when the write makes
+        the table.
+
+        All of the call is kept, or nothing: a row that cannot be stored raises
+        ``InvalidArgument`` naming the column and the first such row, unless
+        ``on_error="skip"``, which leaves such rows out and reports them.
+        """
+        stream = to_arrow_stream(frame, time)
+        named = arguments.names(tags, "tags")
+        stream = settle_nulls(stream, lambda: self._types(table) | _given(time, named or ()))
+        raw = self._native.write(table, stream, time, named, None, duplicates, on_error)
+        return results.write_result(raw)
+
+    def write_events(
+        self,
+        frame: Any,
+        metric: str = "metric",
+        value: str = "value",
+        time: str = "time",
+        tags: Names = (),
+        table: str = "events",
+        *,
+        duplicates: Literal["keep", "last"] = "keep",
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> WriteResult:
+        """Writes a narrow list of events, one value a row: each metric becomes a field.
+
+        The fields have times of their own, and ``read`` puts values of one series and time into
+        one row. A null value is no point. Otherwise as ``write``.
+        """
+        stream = to_arrow_stream(frame, time)
+        named = arguments.names(tags, "tags")
+        strings = (*(named or ()), metric)
+        stream = settle_nulls(stream, lambda: _given(time, strings) | {value: pl.Float64})
+        event = (metric, value)
+        raw = self._native.write(table, stream, time, named, event, duplicates, on_error)
+        return results.write_result(raw)
+
+    def delete(
+        self, table: str, where: Where | None = None, start: Any = None, end: Any = None
+    ) -> int:
+        """Deletes rows of a table; returns the version from which on they are gone.
+
+        The next ``compact`` erases them from the disk, and older versions with them.
+        """
+        first, last, _, _ = arguments.bounds(start, end, None, None)
+        return self._native.delete(table, arguments.tag_filter(where), first, last)
+
+    def flush(self) -> int:
+        """Writes recent rows from memory into segments; returns the newest version."""
+        return self._native.flush()
+
+    def compact(self) -> int:
+        """Merges each table's segments, applies duplicates, erases what was deleted.
+
+        Returns the newest version. Versions from before an erasure are gone with it.
+        """
+        return self._native.compact()
+
+    def close(self) -> None:
+        """Flushes, stops background work and gives the writer's lock back."""
+        self._native.close()
+
+    # --- what there is ---
+
+    def tables(self) -> list[str]:
+        """The names of the tables."""
+        return self._native.tables()
+
+    def schema(self, table: str) -> TableSchema:
+        """A table's tags, fields and policies."""
+        raw = self._native.schema(table)
+        return results.TableSchema(name=table, **{**raw, "fields": dict(raw["fields"])})
+
+    def series(
+        self,
+        table: str,
+        where: Where | None = None,
+        start: Any = None,
+        end: Any = None,
+        *,
+        timeout: Any = None,
+        memory: int | str | None = None,
+    ) -> pl.DataFrame:
+        """The series of a table: its tags, ``first_time``, ``last_time`` and ``rows``."""
+        limits = arguments.bounds(start, end, timeout, memory)
+        return pl.DataFrame(self._native.series(table, arguments.tag_filter(where), limits))
+
+    def stats(self) -> Stats:
+        """Points, bytes, bits per value, codecs and segments; reads the head of every chunk."""
+        return results.stats(self._native.stats(), len(self.tables()))
+
+    def versions(self) -> pl.DataFrame:
+        """The versions that ``as_of`` can open: ``version`` and ``time`` (UTC)."""
+        schema = {"version": pl.Int64, "time": pl.Int64}
+        frame = pl.DataFrame(self._native.versions(), schema=schema, orient="row")
+        return frame.with_columns(pl.col("time").cast(pl.Datetime("ns", "UTC")))
+
+    @property
+    def version(self) -> int:
+        """The version that queries see now."""
+        return self._native.version()
+
+    def snapshot(self) -> Database:
+        """A handle that shows this moment for as long as it is open."""
+        return Database(self._native.snapshot())
+
+    def check(self) -> CheckReport:
+        """Verifies every checksum of the database."""
+        return results.check_report(self._native.check())
+
+    # --- querying ---
+
+    def read(
+        self,
+        table: str,
+        fields: Names | None = None,
+        where: Where | None = None,
+        start: Any = None,
+        end: Any = None,
+        limit: int | None = None,
+        *,
+        timeout: Any = None,
+        memory: int | str | None = None,
+    ) -> pl.DataFrame:
+        """Rows as they were written: ``time``, the tags, the fields; by series, then time.
+
+        Of rows with ``fields`` only those that were written with one of these are there, or, in a
+        table whose duplicates replace, those that have a value of one of them.
+        """
+        raw = self._native.read(
+            table,
+            arguments.names(fields, "fields"),
+            arguments.tag_filter(where),
+            arguments.limit(limit),
+            False,
+            arguments.bounds(start, end, timeout, memory),
+        )
+        return pl.DataFrame(raw)
+
+    def read_numpy(
+        self,
+        table: str,
+        fields: Names | None = None,
+        where: Where | None = None,
+        start: Any = None,
+        end: Any = None,
+        limit: int | None = None,
+        *,
+        timeout: Any = None,
+        memory: int | str | None = None,
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        """``read`` as a dict of arrays: ``time`` as datetime64[ns], tags and strings as objects.
+
+        Columns without nulls are not copied. NumPy has no null: a null is NaN in an f64 field;
+        an i64 or bool field that has nulls comes as a masked array.
+        """
+        frame = self.read(table, fields, where, start, end, limit, timeout=timeout, memory=memory)
+        return {name: _to_numpy(frame[name]) for name in frame.columns}
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        """A table as a lazy frame that reads only what a query needs.
+
+        Projection, time range, tag predicates and (without a predicate) ``head`` are pushed
+        down; the whole predicate is applied again to what comes back. ``explain`` of this
+        database shows what a predicate pushes.
+        """
+        return scan_table(self, table)
+
+    def explain(self, table: str, predicate: pl.Expr | None = None) -> str:
+        """What ``scan(table).filter(predicate)`` reads: the range, the tags, the series left."""
+        return explain_scan(self, table, predicate)
+
+    def aggregate(
+        self,
+        table: str,
+        fields: Mapping[str, str | Sequence[str]],
+        every: Any = None,
+        by: Names = (),
+        where: Where | None = None,
+        start: Any = None,
+        end: Any = None,
+        fill: float | str | None = None,
+        having: str | None = None,
+        limit: int | None = None,
+        *,
+        timeout: Any = None,
+        memory: int | str | None = None,
+    ) -> pl.DataFrame:
+        """Aggregates by bucket and tags.
+
+        ``fields`` maps fields to functions: count, sum, mean, min, max, std, var, first, last,
+        median, and percentiles such as "p95". The result has the bucket's start in ``time`` (with
+        ``every``; buckets are aligned to 1970), the tags of ``by``, and columns such as
+        ``usage_mean``, ordered by tags, then time.
+
+        Nulls are skipped. NaN propagates through sum, mean, std and var; min and max pass over it
+        unless there is nothing else. std and var are of a sample (n - 1), null for fewer than two
+        points. An aggregate of nothing is null, its count 0. No row in the range: an empty frame.
+        Where duplicates replace, a group needs a point in the range, not just a row.
+
+        ``fill`` gives every group every bucket of the range: "null", "previous", "linear" or a
+        number. ``having`` keeps rows: ``"usage_mean > 90 and usage_count >= 10"``. ``limit``
+        keeps the first rows.
+        """
+        raw = self._native.aggregate(
+            table,
+            arguments.functions(fields),
+            None if every is None else duration_ns(every, "every"),
+            arguments.names(by, "by") or [],
+            arguments.tag_filter(where),
+            arguments.fill(fill),
+            having,
+            arguments.limit(limit),
+            arguments.bounds(start, end, timeout, memory),
+        )
+        return pl.DataFrame(raw)
+
+    def last(
+        self,
+        table: str,
+        by: Names | None = None,
+        fields: Names | None = None,
+        where: Where | None = None,
+        start: Any = None,
+        end: Any = None,
+        *,
+        timeout: Any = None,
+        memory: int | str | None = None,
+    ) -> pl.DataFrame:
+        """The latest full row of each group; without ``by`` of each series."""
+        raw = self._native.last(
+            table,
+            arguments.names(by, "by"),
+            arguments.names(fields, "fields"),
+            arguments.tag_filter(where),
+            arguments.bounds(start, end, timeout, memory),
+        )
+        return pl.DataFrame(raw)
+
+    def sum(
+        self,
+        table: str,
+        field: str,
+        where: Where | None = None,
+        start: Any = None,
+        end: Any = None,
+        *,
+        timeout: Any = None,
+        memory: int | str | None = None,
+    ) -> float | int | None:
+        """The sum of a field over a range, None when there is no point; O(log n) a series.
+
+        An int for i64 (exact) and bool (how many are true), a float for f64.
+        """
+        limits = arguments.bounds(start, end, timeout, memory)
+        return self._native.sum(table, field, arguments.tag_filter(where), limits)
+
+    def top_anomalies(
+        self,
+        table: str,
+        field: str,
+        k: int = 5,
+        by: Names = "host",
+        where: Where | None = None,
+        start: Any = None,
+        end: Any = None,
+        *,
+        timeout: Any = None,
+        memory: int | str | None = None,
+    ) -> pl.DataFrame:
+        """The ``k`` nodes farthest from the others: ``by``, ``score``, ``count``.
+
+        A node's score is the mean of abs(value - median) over its points, where the median is that
+        of all nodes' values at the same time. NaN and null points do not count.
+        """
+        raw = self._native.top_anomalies(
+            table,
+            field,
+            arguments.count(k, "k"),
+            arguments.names(by, "by") or [],
+            arguments.tag_filter(where),
+            arguments.bounds(start, end, timeout, memory),
+        )
+        return pl.DataFrame(raw)
+
+    def correlate(
+        self,
+        table: str,
+        x: str,
+        y: str,
+        by: Names | None = None,
+        where: Where | None = None,
+        start: Any = None,
+        end: Any = None,
+        tolerance: Any = None,
+        *,
+        timeout: Any = None,
+        memory: int | str | None = None,
+    ) -> pl.DataFrame:
+        """Pearson's r of two fields for each node: ``by``, ``r``, ``n`` (pairs).
+
+        Points of equal times make pairs; with a ``tolerance``, each x and the nearest y at most so
+        far away (the earlier of two as near). r is null for fewer than two pairs or when either
+        does not vary. ``by=None`` takes all tags.
+        """
+        nodes = self.schema(table).tags if by is None else arguments.names(by, "by") or []
+        raw = self._native.correlate(
+            table,
+            x,
+            y,
+            nodes,
+            arguments.tag_filter(where),
+            None if tolerance is None else duration_ns(tolerance, "tolerance", zero=True),
+            arguments.bounds(start, end, timeout, memory),
+        )
+        return pl.DataFrame(raw)
+
+    def plot(self, table: str, fields: Names | None = None, **options: Any) -> Figure:
+        """Draws a table's fields with Plotly; options as of ``kymograph.plot.plot_table``."""
+        from kymograph.plot import plot_table
+
+        return plot_table(self, table, fields, **options)
+
+    def _types(self, table: str) -> dict[str, pl.DataType | type[pl.DataType]]:
+        """The types of a table's columns, where there is one."""
+        if table not in self.tables():
+            return {}
+        schema = self.schema(table)
+        tags = dict.fromkeys(schema.tags, pl.String)
+        return {**tags, **{name: _TYPES[kind] for name, kind in schema.fields.items()}}
+
+    # --- how it shows itself ---
+
+    def __enter__(self) -> Self:
+        """The database itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes it."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """One line: where it is and which tables it has."""
+        location = self._native.location
+        if self._native.closed:
+            return f"<kymograph.Database {location!r}, closed>"
+        kind = "" if self._native.writable else ", read-only"
+        return f"<kymograph.Database {location!r}, version {self.version}{kind}: {self.tables()}>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        if self._native.closed:
+            return f"<b>kymograph</b> {escape(self._native.location)}, closed"
+        rows = []
+        for name in self.tables():
+            schema = self.schema(name)
+            fields = ", ".join(
+                f"{escape(f)}&nbsp;<i>{kind}</i>" for f, kind in schema.fields.items()
+            )
+            tags = escape(", ".join(schema.tags))
+            rows.append(f"<tr><td><b>{escape(name)}</b></td><td>{tags}</td><td>{fields}</td></tr>")
+        head = "<tr><th>table</th><th>tags</th><th>fields</th></tr>"
+        place = f"{escape(self._native.location)}, version {self.version}"
+        return (
+            f"<table><caption><b>kymograph</b> {place}</caption><thead>{head}</thead>"
+            f"<tbody>{''.join(rows)}</tbody></table>"
+        )
+
+
+_TYPES = {"f64": pl.Float64, "i64": pl.Int64, "bool": pl.Boolean, "str": pl.String}
+
+
+def _given(time: str, strings: Sequence[str]) -> dict[str, pl.DataType | type[pl.DataType]]:
+    return {**dict.fromkeys(strings, pl.String), time: pl.Datetime("ns", "UTC")}
+
+
+def _to_numpy(column: pl.Series) -> np.ndarray[Any, Any]:
+    if isinstance(column.dtype, pl.Datetime):
+        return column.dt.replace_time_zone(None).to_numpy()
+    if column.dtype in (pl.Int64, pl.Boolean) and column.null_count():
+        filled = column.fill_null(0 if column.dtype == pl.Int64 else False)
+        masked: np.ndarray[Any, Any] = np.ma.MaskedArray(
+            filled.to_numpy(), mask=column.is_null().to_numpy()
+        )
+        return masked
+    if column.dtype == pl.Categorical:
+        column = column.cast(pl.String)
+    if column.dtype == pl.String:
+        return np.array(builtins.list(column), dtype=object)
+    return column.to_numpy()

@@ -1,0 +1,8 @@
+"""Charts that keep every spike and show every gap, drawn by Plotly (``kymograph[plot]``)."""
+
+from kymograph.plot.downsample import downsample
+from kymograph.plot.figure import plot
+from kymograph.plot.page import write_page
+from kymograph.plot.table import plot_table
+
+__all__ = ["downsample", "plot", "plot_table", "write_page"]
