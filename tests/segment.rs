@@ -7,7 +7,7 @@ use kymograph::model::{
     Column, Duplicates, FieldDef, FieldType, SeriesKey, StrValues, TableSchema, Values,
 };
 use kymograph::storage::manifest::SegmentMeta;
-use kymograph::storage::rewrite::encode_rows;
+use kymograph::storage::rewrite::{Coding, encode_rows};
 use kymograph::storage::segment::{EncodedGroup, EncodedSeries, Segment, SegmentWriter};
 use kymograph::storage::vfs::{MemoryStore, Store};
 use kymograph::{Error, Result};
@@ -30,7 +30,10 @@ fn write(store: &MemoryStore) -> Result<SegmentMeta> {
     let mut texts = StrValues::default();
     ["up", "down", "", "up"].into_iter().for_each(|text| texts.push(text));
     let group = |fields: &[usize], times: &[i64], columns: &[Column]| -> Result<EncodedGroup> {
-        Ok(EncodedGroup { fields: Arc::from(fields), chunks: encode_rows(times, columns)? })
+        Ok(EncodedGroup {
+            fields: Arc::from(fields),
+            chunks: encode_rows(times, columns, Coding::default())?,
+        })
     };
     let object = store.create(&SegmentMeta::path(&meta(0)))?;
     let mut writer = SegmentWriter::new(object, schema())?;
@@ -68,6 +71,7 @@ fn meta(bytes: u64) -> SegmentMeta {
         series: 2,
         first_time: 0,
         last_time: 10 * (CHUNK_ROWS as i64 + 4) + 1,
+        cold: false,
     }
 }
 

@@ -70,7 +70,10 @@ class Database:
         fields: list[tuple[str, str]],
         duplicates: str,
         retention: int | None,
+        codec: str | None,
+        cold_after: int | None,
     ) -> None: ...
+    def set_codec(self, table: str, codec: str | None, cold_after: int | None) -> None: ...
     def set_retention(self, table: str, retention: int | None) -> None: ...
     def write(
         self,

@@ -106,6 +106,8 @@ class Database:
         fields: Mapping[str, str] | None = None,
         duplicates: Literal["keep", "last"] = "keep",
         retention: Any = None,
+        codec: str = "auto",
+        cold_after: Any = None,
     ) -> None:
         """Makes a table; one that exists with the same shape is left as it is.
 
@@ -113,13 +115,34 @@ class Database:
         ``duplicates="keep"``: all points of one series, field and time count (events);
         ``"last"``: the last write wins (metrics). Rows older than ``retention`` are dropped.
 
-        Raises ``Conflict`` when the table exists with another shape.
+        ``codec="auto"`` lets each column of f64 choose its encoding chunk by chunk; "decimal",
+        "scaled", "dictionary", "alp_rd", "pattern", "gorilla" or "raw" forces one, and "pco" makes
+        all columns cold, the smallest form and the slowest to read, whenever they are compacted.
+        Rows older than ``cold_after`` are compacted into that form whatever the codec.
+
+        Raises ``Conflict`` when the table exists with another shape, ``InvalidArgument`` for an
+        unknown codec.
         """
         keep = None if retention is None else duration_ns(retention, "retention")
+        cold = None if cold_after is None else duration_ns(cold_after, "cold_after")
         columns = list((fields or {}).items())
         self._native.create_table(
-            name, arguments.names(tags, "tags") or [], columns, duplicates, keep
+            name,
+            arguments.names(tags, "tags") or [],
+            columns,
+            duplicates,
+            keep,
+            None if codec == "auto" else codec,
+            cold,
         )
+
+    def set_codec(self, table: str, codec: str = "auto", cold_after: Any = None) -> None:
+        """Sets how chunks of a table are encoded from now on, as ``create_table`` has it.
+
+        What is stored already changes when it is compacted.
+        """
+        cold = None if cold_after is None else duration_ns(cold_after, "cold_after")
+        self._native.set_codec(table, None if codec == "auto" else codec, cold)
 
     def set_retention(self, table: str, retention: Any) -> None:
         """Sets how long a table keeps its rows; None keeps all."""

@@ -40,7 +40,8 @@ class WriteResult:
 @dataclass(frozen=True, slots=True)
 class TableSchema:
     """A table: its tags identify series, its fields (name to "f64", "i64", "bool", "str") hold
-    values. ``duplicates`` is "keep" or "last"; ``retention`` is in nanoseconds, None keeps all.
+    values. ``duplicates`` is "keep" or "last"; ``retention`` and ``cold_after`` are in
+    nanoseconds, None keeps all and leaves all hot; ``codec`` is "auto" or the one that is forced.
     """
 
     name: str
@@ -48,6 +49,8 @@ class TableSchema:
     fields: dict[str, str]
     duplicates: str
     retention: int | None
+    codec: str = "auto"
+    cold_after: int | None = None
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><td>{_escape(tag)}</td><td>tag</td></tr>" for tag in self.tags)
@@ -94,8 +97,8 @@ class Stats:
 
     ``points`` values take ``bytes`` in ``segments`` files, indexes included; ``head_rows`` rows
     are still only in memory and in the log. ``fields`` has a row for each field and for the times
-    of each table: table, field, type, points, bytes, bits_per_value, codecs (each encoding with
-    the number of its blocks).
+    of each table: table, field, type, points, bytes, bits_per_value, codecs (each encoding that
+    was chosen, why it is that small, such as how many decimals or how long a list, and its blocks).
     """
 
     version: int
@@ -135,7 +138,7 @@ def check_report(raw: dict[str, Any]) -> CheckReport:
     return CheckReport(files=raw["files"], bytes=raw["bytes"], damage=damage)
 
 
-_CODECS = pl.List(pl.Struct({"codec": pl.String, "blocks": pl.Int64}))
+_CODECS = pl.List(pl.Struct({"codec": pl.String, "detail": pl.String, "blocks": pl.Int64}))
 
 
 def stats(raw: dict[str, Any], tables: int) -> Stats:
@@ -148,7 +151,10 @@ def stats(raw: dict[str, Any], tables: int) -> Stats:
             "points": points,
             "bytes": size,
             "bits_per_value": size * 8 / points if points else None,
-            "codecs": [{"codec": codec, "blocks": blocks} for codec, blocks in codecs.items()],
+            "codecs": [
+                {"codec": codec, "detail": detail, "blocks": blocks}
+                for codec, detail, blocks in codecs
+            ],
         }
         for table, name, kind, points, size, codecs in raw["fields"]
     ]

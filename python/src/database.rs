@@ -152,6 +152,7 @@ impl Database {
         Ok(Self { db })
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one a Python keyword")]
     fn create_table(
         &self,
         py: Python<'_>,
@@ -160,6 +161,8 @@ impl Database {
         fields: Vec<(String, String)>,
         duplicates: &str,
         retention: Option<i64>,
+        codec: Option<String>,
+        cold_after: Option<i64>,
     ) -> PyResult<()> {
         run(py, || {
             let fields = fields
@@ -167,12 +170,23 @@ impl Database {
                 .map(|(name, ty)| Ok(FieldDef { name, ty: FieldType::parse(&ty)? }))
                 .collect::<Result<_>>()?;
             let duplicates = self::duplicates(duplicates)?;
-            self.db.create_table(TableSchema::new(name, tags, fields, duplicates, retention)?)
+            let schema = TableSchema::new(name, tags, fields, duplicates, retention)?;
+            self.db.create_table(TableSchema { codec, cold_after, ..schema })
         })
     }
 
     fn set_retention(&self, py: Python<'_>, table: &str, retention: Option<i64>) -> PyResult<()> {
         run(py, || self.db.set_retention(table, retention))
+    }
+
+    fn set_codec(
+        &self,
+        py: Python<'_>,
+        table: &str,
+        codec: Option<String>,
+        cold_after: Option<i64>,
+    ) -> PyResult<()> {
+        run(py, || self.db.set_codec(table, codec, cold_after))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one a Python keyword")]
@@ -259,6 +273,8 @@ impl Database {
         out.set_item("fields", fields)?;
         out.set_item("duplicates", duplicates)?;
         out.set_item("retention", schema.retention)?;
+        out.set_item("codec", schema.codec.as_deref().unwrap_or("auto"))?;
+        out.set_item("cold_after", schema.cold_after)?;
         Ok(out)
     }
 
@@ -276,7 +292,9 @@ impl Database {
         let mut fields = Vec::with_capacity(stats.fields.len());
         for field in stats.fields {
             let ty = field.ty.map_or("time", FieldType::name);
-            fields.push((field.table, field.field, ty, field.points, field.bytes, field.encodings));
+            let told = field.encodings.into_iter().map(|((name, detail), n)| (name, detail, n));
+            let told: Vec<(&str, String, u64)> = told.collect();
+            fields.push((field.table, field.field, ty, field.points, field.bytes, told));
         }
         out.set_item("fields", fields)?;
         Ok(out)

@@ -3,6 +3,7 @@
 //! A chunk is immutable and self-contained: rows in, bytes out, and back bit for bit.
 //! `FORMAT.md` has the layout byte by byte.
 
+mod array;
 mod encode;
 mod layout;
 mod part;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 pub use part::{Part, PartData, PlainChunk};
 pub use stats::{BoolStats, Ends, FloatStats, IntStats, Stats, StrStats};
 
+use crate::codec::{Choice, Encoding};
 use crate::error::Result;
 use crate::model::{Column, FieldType, Timestamp};
 use layout::Layout;
@@ -41,13 +43,21 @@ pub struct Chunk {
 
 impl Chunk {
     /// Encodes rows and appends the chunk to `out`. Whatever the slots of null rows hold, zeros
-    /// come back.
+    /// come back. `choices`: how to encode each column, or empty for the best of each.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidArgument`] when an encoding asked for does not hold its column.
     ///
     /// # Panics
     /// Unless there are 1 to [`CHUNK_ROWS`] times, ascending, and at most 65,535 columns with a
     /// slot and, where there is a validity, a bit for each; or when the chunk would pass 4 GiB.
-    pub fn encode(times: &[Timestamp], columns: &[Column], out: &mut Vec<u8>) {
-        encode::encode(times, columns, out);
+    pub fn encode(
+        times: &[Timestamp],
+        columns: &[Column],
+        choices: &[Choice],
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        encode::encode(times, columns, choices, out)
     }
 
     /// Opens the bytes of one chunk: checks its checksum, structure, statistics and every offset,
@@ -90,7 +100,7 @@ impl Chunk {
     /// # Panics
     /// When `column` is past the last.
     pub fn column_type(&self, column: usize) -> FieldType {
-        self.layout.columns[column].ty
+        self.layout.columns[column].shape.ty
     }
 
     /// The first and the last time of block `block`.
@@ -107,9 +117,9 @@ impl Chunk {
     /// # Panics
     /// When `column` or `block` is past the last.
     pub fn stats(&self, column: usize, block: usize) -> Option<Option<Stats>> {
-        let shape = self.layout.columns[column];
-        let record = self.layout.record(&self.bytes, column, block)?;
-        Some(record::read(record, shape, self.block_rows(block).len(), self.block_span(block)))
+        let records = self.layout.records(column)?;
+        let (rows, span) = (self.block_rows(block).len(), self.block_span(block));
+        Some(records.read(&self.bytes, block, rows, span))
     }
 
     /// The statistics of a whole column, merged from those of its blocks; `None` as in
@@ -144,22 +154,62 @@ impl Chunk {
         reader::column(&self.layout, &self.bytes, column, block, out)
     }
 
-    /// The name of the encoding and the bytes, validity included, of a column's block.
+    /// Appends the numbers of a block of doubles as they are encoded, and tells of which power of
+    /// ten they count tenths; `None`, and `out` as it was, where the column has nulls or is encoded
+    /// otherwise.
+    ///
+    /// # Errors
+    /// As [`Self::decode_column`].
+    pub fn decode_numbers(
+        &self,
+        column: usize,
+        block: usize,
+        out: &mut Vec<i64>,
+    ) -> Result<Option<u8>> {
+        reader::numbers(&self.layout, &self.bytes, column, block, out)
+    }
+
+    /// Checks the stored sum of a block against that of its codes, where whole numbers make both
+    /// exact; all else is left to decoding.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupt`] when the block does not decode, or its sum is another.
     ///
     /// # Panics
     /// When `column` or `block` is past the last.
-    pub fn encoding(&self, column: usize, block: usize) -> (&'static str, usize) {
-        let payload = self.layout.payload(&self.bytes, column + 1, block);
-        let values = reader::split(self.layout.columns[column], payload).map_or(&[][..], |s| s.1);
-        (reader::encoding_name(values), payload.len())
+    pub fn verify_sum(&self, column: usize, block: usize) -> Result<()> {
+        let Some(Some(stored)) = self.stats(column, block) else { return Ok(()) };
+        reader::verify_sum(&self.layout, &self.bytes, column, block, &stored)
     }
 
-    /// The name of the encoding and the bytes of a block's times.
+    /// How a column is encoded, and its bytes: those that its blocks share, and each block's with
+    /// its validity.
     ///
     /// # Panics
-    /// When `block` is past the last.
-    pub fn times_encoding(&self, block: usize) -> (&'static str, usize) {
-        let payload = self.layout.payload(&self.bytes, 0, block);
-        (reader::encoding_name(payload), payload.len())
+    /// When `column` is past the last.
+    pub fn encoding(&self, column: usize) -> (Encoding, usize) {
+        let own = &self.layout.columns[column];
+        (own.shape.encoding, own.shared_len() + self.payload_len(column + 1))
+    }
+
+    /// How the times are encoded, and their bytes.
+    pub fn times_encoding(&self) -> (Encoding, usize) {
+        (self.layout.times_encoding, self.layout.times_shared + self.payload_len(0))
+    }
+
+    /// What more there is to tell of how a column is encoded: the exponent, the length of a list,
+    /// whether it is cold.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupt`] when what the blocks share does not decode.
+    ///
+    /// # Panics
+    /// When `column` is past the last.
+    pub fn encoding_detail(&self, column: usize) -> Result<String> {
+        Ok(reader::detail(self.layout.columns[column].reader(&self.bytes)?))
+    }
+
+    fn payload_len(&self, column: usize) -> usize {
+        (0..self.blocks()).map(|b| self.layout.payload(&self.bytes, column, b).len()).sum()
     }
 }

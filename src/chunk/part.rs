@@ -128,6 +128,22 @@ impl PartData {
         }
     }
 
+    /// Appends the numbers of a block of doubles as they are encoded, as [`Chunk::decode_numbers`].
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the block does not decode.
+    pub fn decode_numbers(
+        &self,
+        column: usize,
+        block: usize,
+        out: &mut Vec<i64>,
+    ) -> Result<Option<u8>> {
+        match self {
+            Self::Encoded(chunk) => chunk.decode_numbers(column, block, out),
+            Self::Plain(_) => Ok(None),
+        }
+    }
+
     /// Appends the rows of column `column` of block `block` to `out`, which must be of its type.
     ///
     /// # Errors

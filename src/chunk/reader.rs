@@ -1,7 +1,8 @@
 //! A chunk's payloads to rows.
 
-use super::layout::{Layout, Shape};
-use crate::codec::{self, Encoding, varint};
+use super::Stats;
+use super::layout::{Layout, Reader, Shape};
+use crate::codec::{self, varint};
 use crate::error::{Error, Result};
 use crate::model::{Bitmap, Column, StrValues, Timestamp, Values};
 
@@ -17,31 +18,28 @@ pub(super) fn times(
         .get(block)
         .ok_or_else(|| Error::Internal(format!("block {block} of {}", layout.spans.len())))?;
     let start = out.len();
-    ascending(layout.payload(bytes, 0, block), layout.block_rows(block).len(), out)?;
-    let found = out.get(start).copied().zip(out.last().copied());
-    if found != Some(span) {
-        out.truncate(start);
-        return Err(Error::corrupt(format!(
-            "chunk: the times of block {block} go {found:?} where its span is {span:?}"
-        )));
+    layout.times.decode(layout.payload(bytes, 0, block), layout.block_rows(block), out)?;
+    let own = &out[start..];
+    let found = own.first().copied().zip(own.last().copied());
+    if found == Some(span) && own.is_sorted() {
+        return Ok(());
     }
-    Ok(())
+    let sorted = if own.is_sorted() { "ascend" } else { "do not ascend" };
+    let error = Error::corrupt(format!(
+        "chunk: the times of block {block} go {found:?} and {sorted}, its span is {span:?}"
+    ));
+    out.truncate(start);
+    Err(error)
 }
 
-/// Appends `rows` times, which must ascend.
-pub(super) fn ascending(payload: &[u8], rows: usize, out: &mut Vec<Timestamp>) -> Result<()> {
-    let start = out.len();
-    codec::decode_times(payload, rows, out)?;
-    if !out[start..].is_sorted() {
-        out.truncate(start);
-        return Err(Error::corrupt("chunk: times that do not ascend"));
+/// What there is to tell of a column's reader.
+pub(super) fn detail(reader: &Reader) -> String {
+    match reader {
+        Reader::F64(doubles) => doubles.detail(),
+        Reader::I64(longs) => longs.detail(),
+        Reader::Bool => String::new(),
+        Reader::Str(strings) => strings.detail(),
     }
-    Ok(())
-}
-
-/// The name of the encoding of `values`, which a decoder may yet refuse.
-pub(super) fn encoding_name(values: &[u8]) -> &'static str {
-    Encoding::of(values).map_or("unknown", Encoding::name)
 }
 
 /// A payload's encoded validity, if it has any, and its encoded values.
@@ -62,19 +60,21 @@ pub(super) fn column(
     block: usize,
     out: &mut Column,
 ) -> Result<()> {
-    let (shape, blocks) = (layout.columns.get(column), layout.spans.len());
-    let shape = *shape.filter(|_| block < blocks).ok_or_else(|| {
+    let (own, blocks) = (layout.columns.get(column), layout.spans.len());
+    let own = own.filter(|_| block < blocks).ok_or_else(|| {
         let columns = layout.columns.len();
         Error::Internal(format!("column {column} of {columns}, block {block} of {blocks}"))
     })?;
+    let shape = own.shape;
     if out.values.field_type() != shape.ty {
         let (have, want) = (shape.ty.name(), out.values.field_type().name());
         return Err(Error::Internal(format!("a column of {have} cannot go into one of {want}")));
     }
     let rows = layout.block_rows(block).len();
     let (validity, values) = split(shape, layout.payload(bytes, column + 1, block))?;
+    let reader = own.reader(bytes)?;
     let Some(validity) = validity else {
-        decode(values, rows, &mut out.values)?;
+        decode(reader, values, rows, &mut out.values)?;
         if let Some(bits) = &mut out.validity {
             bits.extend_with(rows, true);
         }
@@ -84,30 +84,25 @@ pub(super) fn column(
     codec::decode_bool(validity, rows, &mut bits)?;
     let before = out.values.len();
     let points = bits.iter().filter(|bit| **bit).count();
-    match &mut out.values {
-        Values::F64(v) => {
-            codec::decode_f64(values, points, v)?;
-            scatter(&bits, before, v);
+    if let Values::Str(v) = &mut out.values {
+        let mut squeezed = Values::Str(StrValues::default());
+        decode(reader, values, points, &mut squeezed)?;
+        let Values::Str(squeezed) = squeezed else { return Err(mixed()) };
+        if v.byte_len() + squeezed.byte_len() > u32::MAX as usize {
+            return Err(Error::corrupt("chunk: strings past 4 GiB"));
         }
-        Values::I64(v) => {
-            codec::decode_i64(values, points, v)?;
-            scatter(&bits, before, v);
+        let mut next = 0;
+        for &bit in &bits {
+            v.push(if bit { squeezed.get(next) } else { "" });
+            next += usize::from(bit);
         }
-        Values::Bool(v) => {
-            codec::decode_bool(values, points, v)?;
-            scatter(&bits, before, v);
-        }
-        Values::Str(v) => {
-            let mut squeezed = StrValues::default();
-            codec::decode_str(values, points, &mut squeezed)?;
-            if v.byte_len() + squeezed.byte_len() > u32::MAX as usize {
-                return Err(Error::corrupt("chunk: strings past 4 GiB"));
-            }
-            let mut next = 0;
-            for &bit in &bits {
-                v.push(if bit { squeezed.get(next) } else { "" });
-                next += usize::from(bit);
-            }
+    } else {
+        decode(reader, values, points, &mut out.values)?;
+        match &mut out.values {
+            Values::F64(v) => scatter(&bits, before, v),
+            Values::I64(v) => scatter(&bits, before, v),
+            Values::Bool(v) => scatter(&bits, before, v),
+            Values::Str(_) => {}
         }
     }
     let all = out.validity.get_or_insert_with(|| Bitmap::filled(before, true));
@@ -115,13 +110,69 @@ pub(super) fn column(
     Ok(())
 }
 
-fn decode(bytes: &[u8], n: usize, out: &mut Values) -> Result<()> {
-    match out {
-        Values::F64(v) => codec::decode_f64(bytes, n, v),
-        Values::I64(v) => codec::decode_i64(bytes, n, v),
-        Values::Bool(v) => codec::decode_bool(bytes, n, v),
-        Values::Str(v) => codec::decode_str(bytes, n, v),
+fn decode(reader: &Reader, bytes: &[u8], n: usize, out: &mut Values) -> Result<()> {
+    match (reader, out) {
+        (Reader::F64(doubles), Values::F64(v)) => doubles.decode(bytes, n, v),
+        (Reader::I64(longs), Values::I64(v)) => longs.decode(bytes, n, v),
+        (Reader::Bool, Values::Bool(v)) => codec::decode_bool(bytes, n, v),
+        (Reader::Str(strings), Values::Str(v)) => strings.decode(bytes, n, v),
+        _ => Err(mixed()),
     }
+}
+
+/// Appends the numbers of a dense block of clean decimals.
+pub(super) fn numbers(
+    layout: &Layout,
+    bytes: &[u8],
+    column: usize,
+    block: usize,
+    out: &mut Vec<i64>,
+) -> Result<Option<u8>> {
+    let Some(own) = layout.columns.get(column).filter(|_| block < layout.spans.len()) else {
+        return Err(Error::Internal(format!("column {column}, block {block} of a chunk")));
+    };
+    match own.reader(bytes)? {
+        Reader::F64(doubles) if own.shape.dense => {
+            let rows = layout.block_rows(block).len();
+            doubles.decode_numbers(layout.payload(bytes, column + 1, block), rows, out)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Compares the stored sum of a block with the sum of its codes, where that is exact.
+pub(super) fn verify_sum(
+    layout: &Layout,
+    bytes: &[u8],
+    column: usize,
+    block: usize,
+    stored: &Stats,
+) -> Result<()> {
+    let own = &layout.columns[column];
+    if !own.shape.dense || !own.shape.whole {
+        return Ok(());
+    }
+    let (rows, payload) =
+        (layout.block_rows(block).len(), layout.payload(bytes, column + 1, block));
+    let same = match (own.reader(bytes)?, stored) {
+        (Reader::F64(doubles), Stats::F64(stored)) => {
+            doubles.sum_numbers(payload, rows)?.is_none_or(|(sum, exponent)| {
+                codec::decimal_sum(sum, exponent).to_bits() == stored.sum.to_bits()
+            })
+        }
+        (Reader::I64(longs), Stats::I64(stored)) => longs.sum(payload, rows)? == stored.sum,
+        _ => true,
+    };
+    if same {
+        return Ok(());
+    }
+    Err(Error::corrupt(format!(
+        "chunk: the stored sum of column {column}, block {block} is not that of its values"
+    )))
+}
+
+fn mixed() -> Error {
+    Error::Internal("a column of one type in a reader of another".to_owned())
 }
 
 /// Moves the values from `start` on, one for each set bit, to the slots of those bits, and puts

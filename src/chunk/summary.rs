@@ -1,5 +1,7 @@
 //! Sums and extremes of slices, in lanes that do not wait for each other.
 
+use crate::codec::simd::dispatched;
+
 const LANES: usize = 8;
 
 /// What a slice of doubles comes to, as [`super::FloatStats`] has it.
@@ -74,6 +76,48 @@ pub(super) fn ints(values: &[i64]) -> Ints {
     let min = min.into_iter().fold(i64::MAX, i64::min);
     let max = max.into_iter().fold(i64::MIN, i64::max);
     Ints { min, max, sum, m2 }
+}
+
+dispatched! {
+    /// The least and the greatest number.
+    pub(super) fn extremes(numbers: &[i64]) -> (i64, i64) {
+        let (mut least, mut most) = ([i64::MAX; LANES], [i64::MIN; LANES]);
+        let (chunks, rest) = numbers.as_chunks::<LANES>();
+        for chunk in chunks {
+            for lane in 0..LANES {
+                least[lane] = least[lane].min(chunk[lane]);
+                most[lane] = most[lane].max(chunk[lane]);
+            }
+        }
+        let least = least.iter().chain(rest).copied().fold(i64::MAX, i64::min);
+        (least, most.iter().chain(rest).copied().fold(i64::MIN, i64::max))
+    }
+
+    /// The sum of what numbers are above the least, and of its squares; of at most 1,024 numbers
+    /// that are less than 2^52 apart. `most`: the greatest above the least.
+    pub(super) fn above(numbers: &[i64], least: i64, most: u64) -> (u64, u128) {
+        if most < 1 << 26 {
+            let (mut sum, mut squares) = (0u64, 0u64);
+            for number in numbers {
+                let above = number.wrapping_sub(least) as u64;
+                sum += above;
+                squares += above * above;
+            }
+            return (sum, squares.into());
+        }
+        // The halves of a square, each summed apart.
+        let (mut sum, mut high, mut middle, mut low) = (0u64, 0u64, 0u64, 0u64);
+        for number in numbers {
+            let above = number.wrapping_sub(least) as u64;
+            let (front, back) = (above >> 26, above & ((1 << 26) - 1));
+            sum += above;
+            high += front * front;
+            middle += front * back;
+            low += back * back;
+        }
+        let squares = (u128::from(high) << 52) + (u128::from(middle) << 27) + u128::from(low);
+        (sum, squares)
+    }
 }
 
 fn deviations<T: Copy>(values: &[T], mean: f64, number: impl Fn(T) -> f64) -> f64 {

@@ -1,29 +1,51 @@
-//! Encodings: bytes to slices and back, nothing else. One folder an encoding, all of the same
-//! shape; `FORMAT.md` has every format byte by byte.
+//! Encodings: bytes to slices and back, nothing else. `FORMAT.md` has every format byte by byte.
 //!
-//! The functions of this module are the seam to the rest: `encode_*` chooses the smallest
-//! candidate and puts its one-byte id in front, `decode_*` goes by that id. A new encoding is a
-//! folder, a line in [`Encoding`], and an arm in the functions of the types that it serves.
+//! An encoding works on a **column**: one field's values of a chunk, in blocks of at most 1,024.
+//! What all of its blocks share (an exponent, a list of values) is written once; beyond that every
+//! block is read alone. [`encode_f64`] and its like choose an encoding by a sample of the column
+//! and try what comes close; [`Doubles`] and its like read one. A new encoding is a folder, a line
+//! in [`Encoding`], and an arm in the file of each type that it serves.
+//!
+//! Bottom up: `bits`, `varint` and `lanes` are streams of bits, numbers and codes of one width;
+//! `integers` makes blocks of them and `cold` its small but slow form; `units`, `dictionary` and
+//! `split` bring doubles down to integers; `doubles`, `longs`, `times`, `truths` and `strings`
+//! hold what a type can be.
 
 pub(crate) mod bits;
-pub mod constant;
-pub mod delta_of_delta;
-pub mod dict_lz4;
-mod differences;
-pub mod gorilla;
-pub mod packed;
-pub mod raw;
-pub mod regular;
-pub mod runs;
+pub(crate) mod cold;
+mod dictionary;
+mod doubles;
+mod gorilla;
+pub(crate) mod integers;
+pub(crate) mod lanes;
+mod longs;
+mod raw;
+mod runs;
+pub mod simd;
+mod split;
+mod strings;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod times;
+mod truths;
+pub(crate) mod units;
 pub(crate) mod varint;
+
+pub use doubles::Doubles;
+pub use longs::Longs;
+pub use strings::Strings;
+pub use times::Times;
+pub use truths::{decode_bool, encode_bool};
+
+use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::model::StrValues;
-use differences::Differences;
+
+/// Most values of a block.
+pub const BLOCK: usize = lanes::FULL;
 
 macro_rules! encodings {
     ($($(#[$doc:meta])+ $variant:ident = $id:literal, $name:literal;)+) => {
@@ -47,7 +69,7 @@ macro_rules! encodings {
                 }
             }
 
-            /// The name that statistics show.
+            /// The name that statistics show and tables ask for.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
@@ -58,24 +80,42 @@ macro_rules! encodings {
 }
 
 encodings! {
-    /// Fixed-width little-endian values; truth values one bit each. f64, i64, bool.
+    /// Eight bytes a value. f64.
     Raw = 0, "raw";
-    /// One value for all. f64, i64, bool.
-    Constant = 1, "constant";
-    /// A first value and a step. i64.
-    Regular = 2, "regular";
     /// XOR with the value before. f64.
-    Gorilla = 3, "gorilla";
-    /// Differences of differences in buckets of bits. i64.
-    DeltaOfDelta = 4, "delta_of_delta";
-    /// Values or differences above their least, divided by what they share, in as many bits as
-    /// the greatest needs. i64.
-    Packed = 5, "packed";
-    /// Lengths of runs. bool.
-    Runs = 6, "runs";
-    /// A dictionary or plain strings, under LZ4 where that helps. str.
-    DictLz4 = 7, "dict_lz4";
+    Gorilla = 1, "gorilla";
+    /// Integers of a power of ten, and what is left. f64.
+    Decimal = 2, "decimal";
+    /// Integers of a unit found in the data, and what is left. f64.
+    Scaled = 3, "scaled";
+    /// Places in a sorted list of the distinct values. f64.
+    Dictionary = 4, "dictionary";
+    /// Listed fronts and plain backs: ALP for real doubles. f64.
+    Split = 5, "alp_rd";
+    /// Patterns of bits as integers. f64.
+    Pattern = 6, "pattern";
+    /// Frames, differences, lines and runs. i64, times.
+    Integers = 7, "integers";
+    /// A step and the gaps in it. Times.
+    Regular = 8, "regular";
+    /// A bit each, or lengths of runs. bool.
+    Truths = 9, "truths";
+    /// Places in a sorted list of the distinct strings, or plain strings. str.
+    Strings = 10, "strings";
+    /// Distances out of a list. Times.
+    Strides = 11, "strides";
 }
+
+/// The encodings of doubles that can be asked for.
+pub(crate) const FLOATS: &[Encoding] = &[
+    Encoding::Raw,
+    Encoding::Gorilla,
+    Encoding::Decimal,
+    Encoding::Scaled,
+    Encoding::Dictionary,
+    Encoding::Split,
+    Encoding::Pattern,
+];
 
 impl Encoding {
     /// The id on disk.
@@ -83,25 +123,133 @@ impl Encoding {
         self as u8
     }
 
-    /// The encoding of bytes that an `encode_*` function wrote.
+    /// The encoding of doubles of this name.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] when there is no byte or its id is unknown.
-    pub fn of(bytes: &[u8]) -> Result<Self> {
-        split(bytes).map(|(encoding, _)| encoding)
+    /// [`Error::InvalidArgument`] when there is none; it lists them, and `other` names beside.
+    pub fn for_floats(name: &str, other: &str) -> Result<Self> {
+        FLOATS.iter().copied().find(|encoding| encoding.name() == name).ok_or_else(|| {
+            Error::invalid(format!(
+                "there is no codec {name:?}; use \"auto\", {other:?}, {}",
+                names(FLOATS)
+            ))
+        })
     }
 }
 
-fn split(bytes: &[u8]) -> Result<(Encoding, &[u8])> {
-    let (&id, body) =
-        bytes.split_first().ok_or_else(|| Error::corrupt("values without an encoding id"))?;
-    let encoding =
-        Encoding::from_id(id).ok_or_else(|| Error::corrupt(format!("unknown encoding id {id}")))?;
-    Ok((encoding, body))
+/// The names of encodings, for messages.
+pub(crate) fn names(encodings: &[Encoding]) -> String {
+    let names: Vec<String> = encodings.iter().map(|e| format!("{:?}", e.name())).collect();
+    names.join(", ")
+}
+
+/// How hard to try.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effort {
+    /// Fast to write and to read.
+    #[default]
+    Hot,
+    /// As small as can be: slower to write and to read.
+    Cold,
+}
+
+/// How a column is to be encoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// How hard to try.
+    pub effort: Effort,
+    /// The encoding, `None` for the best.
+    pub encoding: Option<Encoding>,
+}
+
+/// A column, encoded.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// In which encoding.
+    pub encoding: Encoding,
+    /// What its blocks share.
+    pub shared: Vec<u8>,
+    /// The blocks, one after the other.
+    pub blocks: Vec<u8>,
+    /// Where each block ends in those bytes.
+    pub ends: Vec<usize>,
+}
+
+impl Encoded {
+    /// Writes the blocks that end at `ends`, one after the other.
+    fn of_blocks(
+        encoding: Encoding,
+        shared: Vec<u8>,
+        ends: &[usize],
+        mut block: impl FnMut(Range<usize>, &mut Vec<u8>),
+    ) -> Self {
+        let (mut blocks, mut start) = (Vec::new(), 0);
+        let ends = ends.iter().map(|&end| {
+            block(start..end, &mut blocks);
+            start = end;
+            blocks.len()
+        });
+        let ends = ends.collect();
+        Self { encoding, shared, blocks, ends }
+    }
+
+    /// The bytes of block `block`.
+    ///
+    /// # Panics
+    /// When there is no such block.
+    pub fn block(&self, block: usize) -> &[u8] {
+        let start = if block == 0 { 0 } else { self.ends[block - 1] };
+        &self.blocks[start..self.ends[block]]
+    }
+
+    /// Bytes in all.
+    pub fn size(&self) -> usize {
+        self.shared.len() + self.blocks.len()
+    }
+
+    /// Appends all of it as one piece: `u8 encoding, varint length of what is shared, shared`, and
+    /// each block behind its length.
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.encoding.id());
+        varint::write(self.shared.len() as u64, out);
+        out.extend_from_slice(&self.shared);
+        for block in 0..self.ends.len() {
+            varint::write(self.block(block).len() as u64, out);
+            out.extend_from_slice(self.block(block));
+        }
+    }
+
+    /// Takes what stands before the blocks of such a piece.
+    fn take_head<'a>(bytes: &mut &'a [u8]) -> Result<(Encoding, &'a [u8])> {
+        let id = varint::take(bytes, 1)?.first().copied().unwrap_or_default();
+        let encoding = Encoding::from_id(id)
+            .ok_or_else(|| Error::corrupt(format!("unknown encoding id {id}")))?;
+        let length = varint::read(bytes)?;
+        Ok((encoding, varint::take(bytes, length)?))
+    }
+}
+
+/// A sum of tenths as a double: rounded once where the sum is below 2^53 in magnitude.
+pub fn decimal_sum(sum: i128, exponent: u8) -> f64 {
+    units::decimal_sum(sum, exponent)
+}
+
+/// A number of things, for people: `1 value`, `2 values`.
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Where the blocks of `n` values end when all but the last are whole.
+pub(crate) fn whole_blocks(n: usize) -> Vec<usize> {
+    (1..=n.div_ceil(BLOCK)).map(|block| (block * BLOCK).min(n)).collect()
 }
 
 fn misplaced(encoding: Encoding, ty: &str) -> Error {
     Error::corrupt(format!("encoding {} does not hold {ty} values", encoding.name()))
+}
+
+fn too_long(encoding: Encoding) -> Error {
+    Error::corrupt(format!("{}: bytes after what the blocks share", encoding.name()))
 }
 
 /// Grows `out` by `n` slots for `decode` to fill, and takes them back when it fails.
@@ -119,139 +267,33 @@ fn append<T: Copy + Default>(
     result
 }
 
-/// `out` with the id in front of what is to follow.
-fn tagged(encoding: Encoding, out: &mut Vec<u8>) -> &mut Vec<u8> {
-    out.push(encoding.id());
-    out
-}
-
-/// Appends doubles, bit for bit, in the smallest encoding.
-pub fn encode_f64(values: &[f64], out: &mut Vec<u8>) -> Encoding {
-    if constant::holds_f64(values) {
-        constant::encode_f64(values, tagged(Encoding::Constant, out));
-        return Encoding::Constant;
-    }
-    let start = out.len();
-    gorilla::encode(values, tagged(Encoding::Gorilla, out));
-    if out.len() - start - 1 < values.len() * 8 {
-        return Encoding::Gorilla;
-    }
-    out.truncate(start);
-    raw::encode_f64(values, tagged(Encoding::Raw, out));
-    Encoding::Raw
-}
-
-/// Appends the `n` doubles of `bytes`; `n` sizes an allocation, so the caller has checked it.
+/// Encodes doubles, bit for bit; `ends`: where each block ends among them, at most [`BLOCK`] after
+/// the one before.
 ///
 /// # Errors
-/// [`Error::Corrupt`] unless `bytes` hold exactly `n` doubles; `out` is then as it was.
-pub fn decode_f64(bytes: &[u8], n: usize, out: &mut Vec<f64>) -> Result<()> {
-    let (encoding, body) = split(bytes)?;
-    append(out, n, |slots| match encoding {
-        Encoding::Raw => raw::decode_f64(body, slots),
-        Encoding::Constant => constant::decode_f64(body, slots),
-        Encoding::Gorilla => gorilla::decode(body, slots),
-        other => Err(misplaced(other, "f64")),
+/// [`Error::InvalidArgument`] when the encoding asked for does not hold doubles.
+pub fn encode_f64(values: &[f64], ends: &[usize], choice: Choice) -> Result<Encoded> {
+    doubles::encode(values, ends, choice)
+}
+
+/// Encodes integers; `ends` as for [`encode_f64`].
+pub fn encode_i64(values: &[i64], ends: &[usize], effort: Effort) -> Encoded {
+    longs::encode(values, ends, effort)
+}
+
+/// Encodes times (nanoseconds) of rows in whole blocks.
+pub fn encode_times(values: &[i64], effort: Effort) -> Encoded {
+    times::encode(values, effort)
+}
+
+/// Encodes truth values; `ends` as for [`encode_f64`].
+pub fn encode_truths(values: &[bool], ends: &[usize]) -> Encoded {
+    Encoded::of_blocks(Encoding::Truths, Vec::new(), ends, |range, out| {
+        encode_bool(&values[range], out);
     })
 }
 
-/// Appends integers in the smallest encoding.
-pub fn encode_i64(values: &[i64], out: &mut Vec<u8>) -> Encoding {
-    if constant::holds_i64(values) {
-        constant::encode_i64(values, tagged(Encoding::Constant, out));
-        return Encoding::Constant;
-    }
-    if regular::holds(values) {
-        regular::encode(values, tagged(Encoding::Regular, out));
-        return Encoding::Regular;
-    }
-    let differences = Differences::of(values);
-    let packed = packed::Plan::of(values, &differences);
-    let buckets = delta_of_delta::Plan::of(values, &differences);
-    let least = packed.size().min(buckets.size());
-    if values.len() * 8 <= least {
-        raw::encode_i64(values, tagged(Encoding::Raw, out));
-        Encoding::Raw
-    } else if packed.size() == least {
-        packed.write(values, &differences, tagged(Encoding::Packed, out));
-        Encoding::Packed
-    } else {
-        buckets.write(values, &differences, tagged(Encoding::DeltaOfDelta, out));
-        Encoding::DeltaOfDelta
-    }
-}
-
-/// Appends the `n` integers of `bytes`; `n` sizes an allocation, so the caller has checked it.
-///
-/// # Errors
-/// [`Error::Corrupt`] unless `bytes` hold exactly `n` integers; `out` is then as it was.
-pub fn decode_i64(bytes: &[u8], n: usize, out: &mut Vec<i64>) -> Result<()> {
-    let (encoding, body) = split(bytes)?;
-    append(out, n, |slots| match encoding {
-        Encoding::Raw => raw::decode_i64(body, slots),
-        Encoding::Constant => constant::decode_i64(body, slots),
-        Encoding::Regular => regular::decode(body, slots),
-        Encoding::DeltaOfDelta => delta_of_delta::decode(body, slots),
-        Encoding::Packed => packed::decode(body, slots),
-        other => Err(misplaced(other, "i64")),
-    })
-}
-
-/// Appends times (nanoseconds), in any order, in the smallest encoding.
-pub fn encode_times(values: &[i64], out: &mut Vec<u8>) -> Encoding {
-    encode_i64(values, out)
-}
-
-/// Appends the `n` times of `bytes`; `n` sizes an allocation, so the caller has checked it.
-///
-/// # Errors
-/// [`Error::Corrupt`] unless `bytes` hold exactly `n` times; `out` is then as it was.
-pub fn decode_times(bytes: &[u8], n: usize, out: &mut Vec<i64>) -> Result<()> {
-    decode_i64(bytes, n, out)
-}
-
-/// Appends truth values in the smallest encoding.
-pub fn encode_bool(values: &[bool], out: &mut Vec<u8>) -> Encoding {
-    if constant::holds_bool(values) {
-        constant::encode_bool(values, tagged(Encoding::Constant, out));
-        return Encoding::Constant;
-    }
-    let start = out.len();
-    if runs::encode_within(values, values.len().div_ceil(8), tagged(Encoding::Runs, out)) {
-        return Encoding::Runs;
-    }
-    out.truncate(start);
-    raw::encode_bool(values, tagged(Encoding::Raw, out));
-    Encoding::Raw
-}
-
-/// Appends the `n` truth values of `bytes`; `n` sizes an allocation, so the caller has checked it.
-///
-/// # Errors
-/// [`Error::Corrupt`] unless `bytes` hold exactly `n` truth values; `out` is then as it was.
-pub fn decode_bool(bytes: &[u8], n: usize, out: &mut Vec<bool>) -> Result<()> {
-    let (encoding, body) = split(bytes)?;
-    append(out, n, |slots| match encoding {
-        Encoding::Raw => raw::decode_bool(body, slots),
-        Encoding::Constant => constant::decode_bool(body, slots),
-        Encoding::Runs => runs::decode(body, slots),
-        other => Err(misplaced(other, "bool")),
-    })
-}
-
-/// Appends strings in the smallest encoding.
-pub fn encode_str(values: &StrValues, out: &mut Vec<u8>) -> Encoding {
-    dict_lz4::encode(values, tagged(Encoding::DictLz4, out));
-    Encoding::DictLz4
-}
-
-/// Appends the `n` strings of `bytes`; `n` sizes an allocation, so the caller has checked it.
-///
-/// # Errors
-/// [`Error::Corrupt`] unless `bytes` hold exactly `n` strings in UTF-8; `out` is then as it was.
-pub fn decode_str(bytes: &[u8], n: usize, out: &mut StrValues) -> Result<()> {
-    match split(bytes)? {
-        (Encoding::DictLz4, body) => dict_lz4::decode(body, n, out),
-        (other, _) => Err(misplaced(other, "str")),
-    }
+/// Encodes strings; `ends` as for [`encode_f64`].
+pub fn encode_strs(values: &StrValues, ends: &[usize]) -> Encoded {
+    strings::encode(values, ends)
 }

@@ -130,3 +130,11 @@ pub(crate) fn filled<T: Copy + Default>(
     decode(&mut out)?;
     Ok(out)
 }
+
+/// Numbers without order: splitmix64.
+pub(crate) fn noise(i: u64) -> u64 {
+    let mut z = i.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

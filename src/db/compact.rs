@@ -12,7 +12,7 @@ use crate::chunk::{Part, PartData};
 use crate::error::Result;
 use crate::model::{SeriesKey, TableSchema, TimeRange};
 use crate::storage::manifest::{SegmentMeta, TableState, Tombstone};
-use crate::storage::rewrite::encode_series;
+use crate::storage::rewrite::{Coding, encode_series};
 use crate::storage::segment::Segment;
 
 /// Segments of one size class that are merged together.
@@ -36,7 +36,8 @@ impl Database {
         for table in self.tables()? {
             let Some(state) = self.table(&table) else { continue };
             let expired = !dead_rows(&state).is_empty();
-            if state.segments.len() > 1 || !state.tombstones.is_empty() || expired {
+            let cooled = cooled(&state)?.is_some();
+            if state.segments.len() > 1 || !state.tombstones.is_empty() || expired || cooled {
                 self.merge(&table, &state.segments)?;
             }
         }
@@ -50,6 +51,10 @@ impl Database {
             let Some(state) = self.table(&table) else { continue };
             if let Some(run) = choose(&state.segments) {
                 self.merge(&table, &state.segments[run])?;
+                return Ok(());
+            }
+            if let Some(at) = cooled(&state)? {
+                self.merge(&table, &state.segments[at..=at])?;
                 return Ok(());
             }
         }
@@ -84,7 +89,9 @@ impl Database {
         };
         let Some(state) = state else { return Ok(()) };
         let schema = Arc::new(state.schema.clone());
-        let floor = schema.retention.map(|keep| super::open::now().saturating_sub(keep));
+        let now = super::open::now();
+        let coding = Coding::compaction(&schema, now)?;
+        let floor = schema.retention.map(|keep| now.saturating_sub(keep));
         let expired = floor.map(|floor| TimeRange::new(None, Some(floor)));
         let merge = Merge { schema: &schema, tombstones: &state.tombstones, expired };
         let segments: Vec<Segment> = inputs
@@ -94,7 +101,7 @@ impl Database {
         let series = InOrder::new(&segments, schema.tags.len())?.collect::<Result<Vec<_>>>()?;
         let written = self.write_series(&schema, id, last, series, |(key, places)| {
             let parts = merge.parts(&segments, &key, &places)?;
-            encode_series(Arc::new(key), parts, &schema)
+            encode_series(Arc::new(key), parts, &schema, coding)
         })?;
         let newest_tombstone = state.tombstones.iter().map(|t| t.order).max().unwrap_or(0);
         let erases = inputs.iter().any(|meta| state.tombstones.iter().any(|t| t.hides(meta)));
@@ -106,9 +113,10 @@ impl Database {
                 // Retention may have dropped an input meanwhile: then its rows are past it in the
                 // output too, and stay hidden.
                 state.segments.retain(|meta| !gone.contains(&meta.id));
-                state.segments.extend(
-                    written.map(|meta| Arc::new(SegmentMeta { erased: newest_tombstone, ..meta })),
-                );
+                state.segments.extend(written.map(|meta| {
+                    let cold = coding.is_cold(meta.last_time);
+                    Arc::new(SegmentMeta { erased: newest_tombstone, cold, ..meta })
+                }));
                 state.segments.sort_by_key(|meta| meta.order);
                 drop_spent_tombstones(state);
             }
@@ -119,6 +127,12 @@ impl Database {
             Ok(())
         })
     }
+}
+
+/// The first segment whose rows are all old enough for the cold form and not in it yet.
+fn cooled(state: &TableState) -> Result<Option<usize>> {
+    let coding = Coding::compaction(&state.schema, super::open::now())?;
+    Ok(state.segments.iter().position(|meta| !meta.cold && coding.is_cold(meta.last_time)))
 }
 
 /// Segments that hold rows past the table's retention.
@@ -248,6 +262,7 @@ mod tests {
             series: 1,
             first_time: 0,
             last_time: 1,
+            cold: false,
         })
     }
 

@@ -13,7 +13,7 @@ use crate::chunk::{CHUNK_ROWS, Part};
 use crate::error::{Error, Result};
 use crate::model::{Batch, Duplicates, FieldArray, SeriesId, SeriesKey, TableSchema, TimeRange};
 use crate::storage::manifest::{self, Manifest, SegmentMeta};
-use crate::storage::rewrite::{encode_chunk, encode_series};
+use crate::storage::rewrite::{Coding, encode_chunk, encode_series};
 use crate::storage::segment::{EncodedGroup, EncodedSeries, SegmentWriter};
 use crate::storage::wal;
 
@@ -150,6 +150,7 @@ impl Database {
             }
         }
         let series: Vec<(SeriesKey, SeriesId)> = series.into_iter().collect();
+        let coding = Coding::hot(schema)?;
         self.write_series(schema, id, order, series, |(key, id)| {
             let mut parts = Vec::new();
             for frozen in frozen {
@@ -157,7 +158,7 @@ impl Database {
                     parts.extend(table.parts_of(id, frozen.order, TimeRange::ALL));
                 }
             }
-            encode_series(Arc::new(key), parts, schema)
+            encode_series(Arc::new(key), parts, schema, coding)
         })
     }
 
@@ -216,16 +217,17 @@ impl Database {
             series.extend(places);
         }
         let apart = fields_apart(batches);
+        let coding = Coding::hot(schema)?;
         self.write_series(schema, id, order, series, |(key, places)| {
             let key = Arc::new(key);
             if !apart && places.len() > 1 {
                 let parts = places.iter().zip(0..);
                 let parts = parts.map(|((at, local), order)| sorted[*at].part(*local, order));
-                return encode_series(key, parts.collect(), schema);
+                return encode_series(key, parts.collect(), schema, coding);
             }
             let mut groups = Vec::new();
             for (at, local) in places {
-                groups.extend(sorted[at].encode(local, &key, schema)?);
+                groups.extend(sorted[at].encode(local, &key, schema, coding)?);
             }
             Ok(EncodedSeries { key, groups })
         })
@@ -265,6 +267,7 @@ impl Database {
             series: written.series,
             first_time: written.first_time,
             last_time: written.last_time,
+            cold: false,
         }))
     }
 
@@ -361,13 +364,14 @@ impl<'a> SortedBatch<'a> {
         series: usize,
         key: &Arc<SeriesKey>,
         schema: &TableSchema,
+        coding: Coding,
     ) -> Result<Vec<EncodedGroup>> {
         let rows = self.rows(series);
         let times = self.batch.times();
         let repeats = rows.windows(2).any(|w| times[w[0] as usize] == times[w[1] as usize]);
         if repeats && schema.duplicates == Duplicates::Last {
             let part = self.part(series, 0);
-            return Ok(encode_series(Arc::clone(key), vec![part], schema)?.groups);
+            return Ok(encode_series(Arc::clone(key), vec![part], schema, coding)?.groups);
         }
         let chunks = rows
             .par_chunks(CHUNK_ROWS)
@@ -376,11 +380,11 @@ impl<'a> SortedBatch<'a> {
                 if let Some(range) = consecutive(rows) {
                     let columns: Vec<_> =
                         arrays.map(|a: &FieldArray| a.slice(range.clone())).collect();
-                    encode_chunk(&times[range], &columns)
+                    encode_chunk(&times[range], &columns, coding)
                 } else {
                     let own: Vec<i64> = rows.iter().map(|row| times[*row as usize]).collect();
                     let columns: Vec<_> = arrays.map(|a: &FieldArray| a.gather(rows)).collect();
-                    encode_chunk(&own, &columns)
+                    encode_chunk(&own, &columns, coding)
                 }
             })
             .collect::<Result<Vec<_>>>()?;

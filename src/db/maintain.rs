@@ -13,6 +13,7 @@ use super::{Database, Inner, Writer};
 use crate::error::{Error, Result};
 use crate::model::{TableSchema, TimeRange};
 use crate::storage::manifest::{self, TableState, Tombstone};
+use crate::storage::rewrite::Coding;
 
 /// How often the background looks at what there is to do.
 const TICK: Duration = Duration::from_millis(500);
@@ -95,6 +96,7 @@ impl Database {
     pub fn create_table(&self, schema: TableSchema) -> Result<()> {
         self.writable()?;
         schema.check()?;
+        Coding::hot(&schema)?;
         let mut writer = self.inner.writer.lock();
         let view = Arc::clone(&self.inner.state.read().view);
         if let Some(existing) = view.manifest.tables.get(&schema.name) {
@@ -126,6 +128,31 @@ impl Database {
         let mut schema = table_state(&view, table)?.schema.clone();
         schema.retention = retention;
         schema.check()?;
+        self.commit(&mut writer, |manifest| {
+            super::write::set_schema(manifest, &schema);
+            Ok(())
+        })
+    }
+
+    /// Sets how a table is encoded from now on: its codec by name, `None` to let each column
+    /// choose, and the age in nanoseconds from which compaction makes rows cold, `None` for never.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown table, [`Error::InvalidArgument`] for an unknown codec or
+    /// an age that is not positive.
+    pub fn set_codec(
+        &self,
+        table: &str,
+        codec: Option<String>,
+        cold_after: Option<i64>,
+    ) -> Result<()> {
+        self.writable()?;
+        let mut writer = self.inner.writer.lock();
+        let view = Arc::clone(&self.inner.state.read().view);
+        let mut schema = table_state(&view, table)?.schema.clone();
+        (schema.codec, schema.cold_after) = (codec, cold_after);
+        schema.check()?;
+        Coding::hot(&schema)?;
         self.commit(&mut writer, |manifest| {
             super::write::set_schema(manifest, &schema);
             Ok(())

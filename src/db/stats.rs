@@ -20,8 +20,8 @@ pub struct FieldStats {
     pub points: u64,
     /// Bytes of the encoded values.
     pub bytes: u64,
-    /// Blocks by the name of their encoding.
-    pub encodings: BTreeMap<&'static str, u64>,
+    /// Blocks by the name of their encoding and what there is to tell of it.
+    pub encodings: BTreeMap<(&'static str, String), u64>,
 }
 
 /// What a database holds.
@@ -111,16 +111,16 @@ impl Database {
             let own = Arc::clone(segment.group(entry.group)?);
             let part = crate::chunk::PartData::Encoded(segment.read_chunk(chunk)?);
             let crate::chunk::PartData::Encoded(opened) = &part else { continue };
-            for block in 0..part.blocks() {
-                let (encoding, bytes) = opened.times_encoding(block);
-                fields[0].bytes += bytes as u64;
-                *fields[0].encodings.entry(encoding).or_default() += 1;
-                for (column, field) in own.iter().enumerate() {
-                    let (encoding, bytes) = opened.encoding(column, block);
-                    let stats = &mut fields[field + 1];
-                    stats.bytes += bytes as u64;
-                    *stats.encodings.entry(encoding).or_default() += 1;
-                }
+            let blocks = part.blocks() as u64;
+            let (encoding, bytes) = opened.times_encoding();
+            fields[0].bytes += bytes as u64;
+            *fields[0].encodings.entry((encoding.name(), String::new())).or_default() += blocks;
+            for (column, field) in own.iter().enumerate() {
+                let (encoding, bytes) = opened.encoding(column);
+                let stats = &mut fields[field + 1];
+                stats.bytes += bytes as u64;
+                let told = (encoding.name(), opened.encoding_detail(column)?);
+                *stats.encodings.entry(told).or_default() += blocks;
             }
             fields[0].points += part.rows() as u64;
             for (column, field) in own.iter().enumerate() {

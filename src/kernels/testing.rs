@@ -392,7 +392,7 @@ pub(crate) fn mixed(parts: Vec<Part>, duplicates: Duplicates, which: u64) -> Vec
                 .expect("merges");
         }
         let mut bytes = Vec::new();
-        Chunk::encode(&rows.times, &rows.columns, &mut bytes);
+        Chunk::encode(&rows.times, &rows.columns, &[], &mut bytes).expect("rows");
         let chunk = Chunk::open(bytes.into()).expect("opens");
         Part { data: PartData::Encoded(chunk), ..part }
     };

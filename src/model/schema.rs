@@ -83,6 +83,13 @@ pub struct TableSchema {
     pub duplicates: Duplicates,
     /// Rows older than this many nanoseconds before now are dropped; `None` keeps all.
     pub retention: Option<i64>,
+    /// The encoding of its values by name; `None` lets each column choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<String>,
+    /// Rows older than this many nanoseconds before now are compacted into the cold form; `None`
+    /// leaves all hot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cold_after: Option<i64>,
 }
 
 /// The longest name of a table, tag or field, in bytes.
@@ -101,7 +108,9 @@ impl TableSchema {
         duplicates: Duplicates,
         retention: Option<i64>,
     ) -> Result<Self> {
-        let schema = Self { name: name.to_owned(), tags, fields, duplicates, retention };
+        let (codec, cold_after) = (None, None);
+        let name = name.to_owned();
+        let schema = Self { name, tags, fields, duplicates, retention, codec, cold_after };
         schema.check()?;
         Ok(schema)
     }
@@ -125,12 +134,18 @@ impl TableSchema {
                 )));
             }
         }
-        match self.retention {
-            Some(ns) if ns <= 0 => Err(Error::invalid(format!(
-                "retention must be a positive duration, got {ns} ns; None keeps everything"
-            ))),
-            _ => Ok(()),
+        let without = [
+            ("retention", self.retention, "keeps everything"),
+            ("cold_after", self.cold_after, "leaves everything hot"),
+        ];
+        for (policy, ns, none) in without {
+            if let Some(ns) = ns.filter(|ns| *ns <= 0) {
+                return Err(Error::invalid(format!(
+                    "{policy} must be a positive duration, got {ns} ns; None {none}"
+                )));
+            }
         }
+        Ok(())
     }
 
     /// The id (position) of the field called `name`.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::segment::{EncodedChunk, EncodedGroup, EncodedSeries};
 use crate::chunk::{CHUNK_ROWS, Chunk, Part, PartData};
+use crate::codec::{Choice, Effort, Encoding};
 use crate::error::{Error, Result};
 use crate::kernels::merge_groups;
 use crate::model::{Column, Duplicates, FieldType, SeriesKey, TableSchema, Timestamp};
@@ -14,11 +15,59 @@ use crate::model::{Column, Duplicates, FieldType, SeriesKey, TableSchema, Timest
 /// Rows that are merged at a time; more of one series wait for the next round.
 const MERGE_ROWS: usize = 4 * CHUNK_ROWS;
 
+/// The codec of a table that is cold as soon as it is compacted.
+pub const COLD: &str = "pco";
+
+/// How the chunks of a table are encoded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Coding {
+    encoding: Option<Encoding>,
+    cold_before: Option<Timestamp>,
+}
+
+impl Coding {
+    /// As the table asks for, where rows are written for the first time: never cold.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] when there is no such codec; it lists them.
+    pub fn hot(schema: &TableSchema) -> Result<Self> {
+        let encoding = match schema.codec.as_deref() {
+            None | Some(COLD) => None,
+            Some(name) => Some(Encoding::for_floats(name, COLD)?),
+        };
+        Ok(Self { encoding, cold_before: None })
+    }
+
+    /// As the table asks for, in a compaction at `now`.
+    ///
+    /// # Errors
+    /// As [`Self::hot`].
+    pub fn compaction(schema: &TableSchema, now: Timestamp) -> Result<Self> {
+        let always = (schema.codec.as_deref() == Some(COLD)).then_some(Timestamp::MAX);
+        let aged = schema.cold_after.map(|age| now.saturating_sub(age));
+        Ok(Self { cold_before: always.or(aged), ..Self::hot(schema)? })
+    }
+
+    /// Whether rows up to `last` belong into the cold form.
+    pub fn is_cold(self, last: Timestamp) -> bool {
+        self.cold_before.is_some_and(|before| last < before)
+    }
+
+    fn choices(self, last: Timestamp, columns: usize) -> Vec<Choice> {
+        let effort = if self.is_cold(last) { Effort::Cold } else { Effort::Hot };
+        vec![Choice { effort, encoding: self.encoding }; columns]
+    }
+}
+
 /// Encodes rows of one series, ascending in time, into as many chunks as they need.
 ///
 /// # Errors
 /// [`Error::Internal`] when an encoded chunk is past the format's limits.
-pub fn encode_rows(times: &[Timestamp], columns: &[Column]) -> Result<Vec<EncodedChunk>> {
+pub fn encode_rows(
+    times: &[Timestamp],
+    columns: &[Column],
+    coding: Coding,
+) -> Result<Vec<EncodedChunk>> {
     let whole = times.len() <= CHUNK_ROWS;
     let ranges = (0..times.len()).step_by(CHUNK_ROWS);
     ranges
@@ -31,7 +80,7 @@ pub fn encode_rows(times: &[Timestamp], columns: &[Column]) -> Result<Vec<Encode
                 slice = columns.iter().map(|c| slice_column(c, start..end)).collect::<Vec<_>>();
                 &slice
             };
-            encode_chunk(&times[start..end], columns)
+            encode_chunk(&times[start..end], columns, coding)
         })
         .collect()
 }
@@ -40,12 +89,16 @@ pub fn encode_rows(times: &[Timestamp], columns: &[Column]) -> Result<Vec<Encode
 ///
 /// # Errors
 /// As [`encode_rows`].
-pub fn encode_chunk(times: &[Timestamp], columns: &[Column]) -> Result<EncodedChunk> {
-    let mut bytes = Vec::new();
-    Chunk::encode(times, columns, &mut bytes);
+pub fn encode_chunk(
+    times: &[Timestamp],
+    columns: &[Column],
+    coding: Coding,
+) -> Result<EncodedChunk> {
     let (Some(first), Some(last)) = (times.first(), times.last()) else {
         return Err(Error::Internal("a chunk without rows".to_owned()));
     };
+    let mut bytes = Vec::new();
+    Chunk::encode(times, columns, &coding.choices(*last, columns.len()), &mut bytes)?;
     Ok(EncodedChunk {
         bytes: Bytes::from(bytes),
         rows: times.len() as u32,
@@ -62,7 +115,7 @@ fn slice_column(column: &Column, rows: std::ops::Range<usize>) -> Column {
 }
 
 /// Encodes one series: merges what overlaps, applies deletions and duplicates, and passes chunks
-/// that stand alone and are at least half full through as they are.
+/// that stand alone and are at least half full through as they are, unless they are to be cold.
 ///
 /// # Errors
 /// When a part does not decode.
@@ -70,12 +123,14 @@ pub fn encode_series(
     key: Arc<SeriesKey>,
     parts: Vec<Part>,
     schema: &TableSchema,
+    coding: Coding,
 ) -> Result<EncodedSeries> {
     let types: Vec<FieldType> = schema.fields.iter().map(|f| f.ty).collect();
     let mut groups: Vec<EncodedGroup> = Vec::new();
     for component in components(parts, schema.duplicates) {
         let same_fields = component.windows(2).all(|pair| pair[0].fields == pair[1].fields);
-        let rounds = if same_fields { rounds(component) } else { vec![Round::Merge(component)] };
+        let rounds =
+            if same_fields { rounds(component, coding) } else { vec![Round::Merge(component)] };
         for round in rounds {
             match round {
                 Round::Pass(part, chunk) => {
@@ -85,7 +140,7 @@ pub fn encode_series(
                 Round::Merge(mut parts) => {
                     parts.sort_by_key(|part| part.order);
                     for group in merge_groups(&parts, schema.duplicates, &types)? {
-                        let chunks = encode_rows(&group.rows.times, &group.rows.columns)?;
+                        let chunks = encode_rows(&group.rows.times, &group.rows.columns, coding)?;
                         push(&mut groups, &group.fields.into(), chunks);
                     }
                 }
@@ -136,7 +191,7 @@ enum Round {
 
 /// Orders parts of one field set in time and decides which are merged together: those that
 /// overlap always, small neighbours up to [`MERGE_ROWS`].
-fn rounds(mut parts: Vec<Part>) -> Vec<Round> {
+fn rounds(mut parts: Vec<Part>, coding: Coding) -> Vec<Round> {
     let span = |part: &Part| part.data.span().unwrap_or((i64::MAX, i64::MAX));
     parts.retain(|part| part.data.rows() > 0);
     parts.sort_by_key(|part| (span(part).0, part.order));
@@ -154,7 +209,7 @@ fn rounds(mut parts: Vec<Part>) -> Vec<Round> {
     let (mut rounds, mut pending, mut pending_rows) = (Vec::new(), Vec::new(), 0);
     for (_, mut cluster) in clusters {
         if let [part] = cluster.as_slice()
-            && let Some(chunk) = full_and_whole(part)
+            && let Some(chunk) = full_and_whole(part, coding)
         {
             if !pending.is_empty() {
                 rounds.push(Round::Merge(std::mem::take(&mut pending)));
@@ -176,11 +231,12 @@ fn rounds(mut parts: Vec<Part>) -> Vec<Round> {
     rounds
 }
 
-fn full_and_whole(part: &Part) -> Option<Chunk> {
+fn full_and_whole(part: &Part, coding: Coding) -> Option<Chunk> {
     let (first, last) = part.data.span()?;
     match &part.data {
         PartData::Encoded(chunk)
             if chunk.rows() >= CHUNK_ROWS / 2
+                && !coding.is_cold(last)
                 && !part.deleted.iter().any(|range| range.overlaps(first, last)) =>
         {
             Some(chunk.clone())

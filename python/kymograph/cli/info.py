@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import polars as pl
 import typer
@@ -49,12 +49,17 @@ def _bits(stats: Stats) -> str:
     return "" if stats.bits_per_value is None else f"{stats.bits_per_value:.2f} bits a value, "
 
 
+def _told(codec: dict[str, Any]) -> str:
+    detail = f" ({codec['detail']})" if codec["detail"] else ""
+    return f"{codec['codec']}{detail} {codec['blocks']:,}"
+
+
 def _readable(fields: pl.DataFrame) -> pl.DataFrame:
-    """The codecs as text, each with its blocks, the most used first."""
+    """The three most used codecs as text, each with its blocks."""
     texts = []
     for codecs in fields["codecs"]:
         ordered = sorted(codecs, key=lambda codec: (-codec["blocks"], codec["codec"]))
-        texts.append(", ".join(f"{codec['codec']} {codec['blocks']:,}" for codec in ordered))
+        texts.append(", ".join(_told(codec) for codec in ordered[:3]))
     bits = pl.col("bits_per_value").round(2)
     codecs = pl.Series("codecs (blocks)", texts, dtype=pl.String)
     return fields.select("table", "field", "type", "points", bits.alias("bits"), codecs)

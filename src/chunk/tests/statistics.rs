@@ -54,7 +54,7 @@ fn naive(times: &[i64], column: &Column, range: std::ops::Range<usize>) -> Optio
 }
 
 /// Equal, or both NaN, or as near as another order of adding `size` may lead.
-fn near(a: f64, b: f64, size: f64) -> bool {
+pub(super) fn near(a: f64, b: f64, size: f64) -> bool {
     a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-12 * size
 }
 
@@ -80,7 +80,7 @@ fn assert_near(got: Option<&Stats>, want: Option<&Stats>, size: f64) {
 
 /// The sum of magnitudes, or NaN where sums have no certain value: with infinities of both
 /// signs, or where a partial sum may overflow.
-fn magnitude(column: &Column) -> f64 {
+pub(super) fn magnitude(column: &Column) -> f64 {
     match &column.values {
         Values::F64(v) => v.iter().filter(|x| !x.is_nan()).map(|x| x.abs()).sum(),
         _ => 0.0,

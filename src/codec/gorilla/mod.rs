@@ -26,7 +26,7 @@ const OPEN_BITS: u32 = 13;
 const MOST_ZEROS_ABOVE: u32 = 31;
 
 /// Appends doubles.
-pub fn encode(values: &[f64], out: &mut Vec<u8>) {
+pub(crate) fn encode(values: &[f64], out: &mut Vec<u8>) {
     let Some((first, rest)) = values.split_first() else { return };
     let mut writer = BitWriter::new(out, 64 + rest.len() * (OPEN_BITS as usize + 64));
     let mut before = first.to_bits();
@@ -61,7 +61,7 @@ pub fn encode(values: &[f64], out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// [`Error::Corrupt`] unless `bytes` hold exactly that many doubles.
-pub fn decode(bytes: &[u8], out: &mut [f64]) -> Result<()> {
+pub(crate) fn decode(bytes: &[u8], out: &mut [f64]) -> Result<()> {
     let Some((first, rest)) = out.split_first_mut() else {
         return BitReader::new(bytes).finish();
     };

@@ -1,4 +1,4 @@
-//! Values as they are: eight little-endian bytes each, truth values one bit each, the lowest
+//! Values as they are: doubles of eight little-endian bytes, truth values one bit each, the lowest
 //! first, zeros in what is left of the last byte.
 
 #[cfg(test)]
@@ -14,7 +14,7 @@ fn eights(bytes: &[u8], n: usize) -> Result<&[[u8; 8]]> {
 }
 
 /// Appends doubles.
-pub fn encode_f64(values: &[f64], out: &mut Vec<u8>) {
+pub(crate) fn encode_f64(values: &[f64], out: &mut Vec<u8>) {
     out.extend(values.iter().flat_map(|v| v.to_bits().to_le_bytes()));
 }
 
@@ -22,7 +22,7 @@ pub fn encode_f64(values: &[f64], out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// [`Error::Corrupt`] unless `bytes` hold exactly that many.
-pub fn decode_f64(bytes: &[u8], out: &mut [f64]) -> Result<()> {
+pub(crate) fn decode_f64(bytes: &[u8], out: &mut [f64]) -> Result<()> {
     let chunks = eights(bytes, out.len())?;
     for (slot, chunk) in out.iter_mut().zip(chunks) {
         *slot = f64::from_bits(u64::from_le_bytes(*chunk));
@@ -30,25 +30,8 @@ pub fn decode_f64(bytes: &[u8], out: &mut [f64]) -> Result<()> {
     Ok(())
 }
 
-/// Appends integers.
-pub fn encode_i64(values: &[i64], out: &mut Vec<u8>) {
-    out.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-}
-
-/// Fills `out`.
-///
-/// # Errors
-/// [`Error::Corrupt`] unless `bytes` hold exactly that many.
-pub fn decode_i64(bytes: &[u8], out: &mut [i64]) -> Result<()> {
-    let chunks = eights(bytes, out.len())?;
-    for (slot, chunk) in out.iter_mut().zip(chunks) {
-        *slot = i64::from_le_bytes(*chunk);
-    }
-    Ok(())
-}
-
 /// Appends truth values.
-pub fn encode_bool(values: &[bool], out: &mut Vec<u8>) {
+pub(crate) fn encode_bool(values: &[bool], out: &mut Vec<u8>) {
     let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit));
     out.extend(values.chunks(8).map(byte));
 }
@@ -57,7 +40,7 @@ pub fn encode_bool(values: &[bool], out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// [`Error::Corrupt`] unless `bytes` hold exactly that many.
-pub fn decode_bool(bytes: &[u8], out: &mut [bool]) -> Result<()> {
+pub(crate) fn decode_bool(bytes: &[u8], out: &mut [bool]) -> Result<()> {
     let n = out.len();
     let spare = bytes.last().filter(|_| !n.is_multiple_of(8)).map_or(0, |last| last >> (n % 8));
     if bytes.len() != n.div_ceil(8) || spare != 0 {

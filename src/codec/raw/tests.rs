@@ -2,7 +2,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::testing::{bits, bools, f64s, filled, hostile, i64s};
+use crate::codec::testing::{bits, bools, f64s, filled, hostile};
 
 proptest! {
     #[test]
@@ -13,15 +13,6 @@ proptest! {
         let n = values.len();
         prop_assert_eq!(bits(&filled(n, |out| decode_f64(&bytes, out)).unwrap()), bits(&values));
         hostile(&bytes, n, |b| filled(n, |out| decode_f64(b, out)).map(|v| v.len()));
-    }
-
-    #[test]
-    fn integers(values in i64s(100)) {
-        let mut bytes = Vec::new();
-        encode_i64(&values, &mut bytes);
-        let n = values.len();
-        prop_assert_eq!(&filled(n, |out| decode_i64(&bytes, out)).unwrap(), &values);
-        hostile(&bytes, n, |b| filled(n, |out| decode_i64(b, out)).map(|v| v.len()));
     }
 
     #[test]

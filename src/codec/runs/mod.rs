@@ -7,11 +7,6 @@ mod tests;
 use super::varint;
 use crate::error::{Error, Result};
 
-/// Appends truth values.
-pub fn encode(values: &[bool], out: &mut Vec<u8>) {
-    encode_within(values, usize::MAX, out);
-}
-
 /// Appends truth values, or gives up once they take `limit` bytes, and says whether it finished.
 pub(crate) fn encode_within(values: &[bool], limit: usize, out: &mut Vec<u8>) -> bool {
     let start = out.len();
@@ -29,7 +24,7 @@ pub(crate) fn encode_within(values: &[bool], limit: usize, out: &mut Vec<u8>) ->
 ///
 /// # Errors
 /// [`Error::Corrupt`] unless the runs are exactly as long as `out`.
-pub fn decode(mut bytes: &[u8], mut out: &mut [bool]) -> Result<()> {
+pub(crate) fn decode(mut bytes: &[u8], mut out: &mut [bool]) -> Result<()> {
     let mut value = match varint::take(&mut bytes, 1)? {
         [0] => false,
         [1] => true,

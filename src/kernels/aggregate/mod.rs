@@ -2,7 +2,8 @@
 //!
 //! A block that lies whole inside a bucket and the range, with no row deleted and none that
 //! another part could replace, counts by its stored statistics; every other block is decoded and
-//! cut where the bucket changes.
+//! cut where the bucket changes. Decimals are decoded to the integers that they are stored as, and
+//! no further: those are summed exactly, and one double is made of the result.
 
 mod buckets;
 mod output;
@@ -59,6 +60,7 @@ pub struct Accumulator {
 struct Scratch {
     times: Vec<Timestamp>,
     columns: Vec<Column>,
+    numbers: Vec<i64>,
     cuts: Vec<(usize, Range<usize>)>,
 }
 
@@ -273,6 +275,21 @@ impl Accumulator {
             }
             if needs.ends && scratch.times.is_empty() {
                 decode_times(data, block, rows, &mut scratch.times)?;
+            }
+            scratch.numbers.clear();
+            if ty == FieldType::F64
+                && !needs.values
+                && let Some(exponent) = data.decode_numbers(column, block, &mut scratch.numbers)?
+            {
+                if scratch.numbers.len() != rows {
+                    return Err(ragged(rows, scratch.numbers.len()));
+                }
+                for (slot, rows) in &scratch.cuts {
+                    let numbers = &scratch.numbers[rows.clone()];
+                    let times = scratch.times.get(rows.clone()).unwrap_or_default();
+                    self.fields[field].take_numbers(*slot, times, numbers, exponent);
+                }
+                continue;
             }
             let values = &mut scratch.columns[field];
             values.clear();

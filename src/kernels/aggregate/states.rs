@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::output::{bool_output, float_output, int_output, push, str_output};
 use crate::chunk::{BoolStats, Ends, FloatStats, IntStats, Stats, StrStats};
+use crate::codec::units;
 use crate::error::{Error, Result};
 use crate::kernels::function::{Function, Needs};
 use crate::kernels::percentile::percentile;
@@ -224,6 +225,27 @@ impl FieldStates {
         0
     }
 
+    /// Takes in numbers that count tenths of a power of ten, in a state of doubles; `times` may be
+    /// empty where the ends are not needed.
+    pub(super) fn take_numbers(
+        &mut self,
+        slot: usize,
+        times: &[Timestamp],
+        numbers: &[i64],
+        exponent: u8,
+    ) {
+        let (&[first, ..], &[.., last]) = (numbers, numbers) else { return };
+        let States::F64(states) = &mut self.states else { return };
+        let time = |time: Option<&Timestamp>| time.copied().unwrap_or_default();
+        let ends = Ends {
+            first: units::decimal(first, exponent),
+            first_time: time(times.first()),
+            last: units::decimal(last, exponent),
+            last_time: time(times.last()),
+        };
+        join_floats(&mut states[slot], fold_numbers(numbers, exponent, ends, self.needs));
+    }
+
     /// Takes in the state of a bucket of `other`, which arrived later.
     pub(super) fn take_state(&mut self, slot: usize, other: &mut Self, from: usize) {
         use std::mem::replace;
@@ -358,6 +380,23 @@ fn fold_floats(values: &[f64], ends: Ends<f64>, needs: Needs) -> FloatStats {
     }
     if needs.extremes {
         (stats.min, stats.max) = slices::extremes_f64(values);
+    }
+    stats
+}
+
+fn fold_numbers(numbers: &[i64], exponent: u8, ends: Ends<f64>, needs: Needs) -> FloatStats {
+    let mut stats = FloatStats { count: numbers.len() as u64, ends, ..no_floats() };
+    if needs.sum {
+        stats.sum = units::decimal_sum(slices::sum_i64(numbers), exponent);
+    }
+    if needs.deviations {
+        let mean = slices::sum_i64(numbers) as f64 / numbers.len() as f64;
+        let unit = units::decimal(1, exponent);
+        stats.m2 = slices::deviations_i64(numbers, mean) * unit * unit;
+    }
+    if needs.extremes {
+        let (min, max) = slices::extremes_i64(numbers);
+        (stats.min, stats.max) = (units::decimal(min, exponent), units::decimal(max, exponent));
     }
     stats
 }

@@ -198,7 +198,9 @@ impl HeadGroup {
             }
         }
         let mut bytes = Vec::new();
-        Chunk::encode(&tail.times, &tail.columns, &mut bytes);
+        if Chunk::encode(&tail.times, &tail.columns, &[], &mut bytes).is_err() {
+            return;
+        }
         // A chunk that was just encoded opens; were it not so, the tail simply stays open.
         if let Ok(chunk) = Chunk::open(bytes.into()) {
             self.sealed.push((Arc::clone(&self.fields), chunk));

@@ -77,6 +77,9 @@ pub struct SegmentMeta {
     pub first_time: Timestamp,
     /// The time of its last row, itself inside.
     pub last_time: Timestamp,
+    /// All of its chunks are in the cold form.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cold: bool,
 }
 
 impl SegmentMeta {

@@ -31,6 +31,7 @@ fn segment(id: u64, order: u64) -> Arc<SegmentMeta> {
         series: 3,
         first_time: i64::MIN,
         last_time: i64::MAX,
+        cold: false,
     })
 }
 

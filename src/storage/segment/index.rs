@@ -113,20 +113,35 @@ impl Dictionary {
 /// Longest posting that is written as a plain list.
 const LIST: usize = 16;
 
+/// In the count of postings: value `i` is held by series `i` and no other, and none lacks the tag,
+/// as where a table's first tag names its series. Nothing else is stored then.
+const ONE_EACH: u32 = 1 << 31;
+
 /// For each of a tag's values the series (ordinals) that hold it, the absent value last:
 /// `count u32, ends u32 * count, postings`; a posting is a kind byte (0: u32 ordinals, 1: a
-/// roaring bitmap in its portable format) and its bytes.
+/// roaring bitmap in its portable format) and its bytes. With [`ONE_EACH`] the count alone.
 #[derive(Clone, Debug)]
 pub(crate) struct Postings {
     slab: Slab,
     count: usize,
+    one_each: bool,
 }
 
 impl Postings {
     /// From ascending ordinals per value.
     pub(crate) fn encode(lists: &[Vec<u32>]) -> Result<Vec<u8>> {
+        let count = len_u32("postings", lists.len())?;
+        if count >= ONE_EACH {
+            return Err(Error::LimitExceeded(format!("{count} values of a tag in one segment")));
+        }
         let mut head = Vec::with_capacity(lists.len() * 4 + 4);
-        head.extend_from_slice(&len_u32("postings", lists.len())?.to_le_bytes());
+        let one_each = lists.split_last().is_some_and(|(absent, lists)| {
+            absent.is_empty() && lists.iter().zip(0..).all(|(list, own)| list == &[own])
+        });
+        if one_each {
+            return Ok((count | ONE_EACH).to_le_bytes().to_vec());
+        }
+        head.extend_from_slice(&count.to_le_bytes());
         let mut body: Vec<u8> = Vec::new();
         for list in lists {
             if list.len() <= LIST {
@@ -149,17 +164,23 @@ impl Postings {
 
     pub(crate) fn open(bytes: Bytes) -> Result<Self> {
         let slab = Slab::new(bytes);
-        let count = slab.u32(0)? as usize;
-        if count.checked_mul(4).is_none_or(|ends| ends > slab.len() - 4) {
+        let head = slab.u32(0)?;
+        let (count, one_each) = ((head & !ONE_EACH) as usize, head & ONE_EACH != 0);
+        let fits = if one_each { slab.len() == 4 } else { count * 4 <= slab.len() - 4 };
+        if !fits || (one_each && count == 0) {
             return Err(Error::corrupt(format!("postings: {count} values do not fit")));
         }
-        Ok(Self { slab, count })
+        Ok(Self { slab, count, one_each })
     }
 
     /// The ordinals that hold value `code`; the absent value's code is one past the dictionary.
     pub(crate) fn get(&self, code: usize) -> Result<RoaringBitmap> {
         if code >= self.count {
             return Err(Error::corrupt(format!("posting {code} of {}", self.count)));
+        }
+        if self.one_each {
+            let present = code + 1 < self.count;
+            return Ok(present.then_some(code as u32).into_iter().collect());
         }
         let base = 4 + 4 * self.count;
         let start = if code == 0 { 0 } else { self.slab.u32(4 * code)? as usize };
@@ -209,6 +230,24 @@ mod tests {
             assert_eq!(&postings.get(code).unwrap().iter().collect::<Vec<_>>(), list);
         }
         assert!(postings.get(4).is_err());
+    }
+
+    #[test]
+    fn a_series_for_each_value_takes_no_postings() {
+        let mut lists: Vec<Vec<u32>> = (0..300).map(|own| vec![own]).collect();
+        lists.push(Vec::new());
+        let bytes = Postings::encode(&lists).unwrap();
+        assert_eq!(bytes.len(), 4);
+        let postings = Postings::open(bytes.into()).unwrap();
+        for (code, list) in lists.iter().enumerate() {
+            assert_eq!(&postings.get(code).unwrap().iter().collect::<Vec<_>>(), list);
+        }
+        assert!(postings.get(301).is_err());
+        lists[300].push(7);
+        assert!(Postings::encode(&lists).unwrap().len() > 300 * 9);
+        for head in [[0, 0, 0, 128].as_slice(), &[1, 0, 0, 128, 0]] {
+            assert!(Postings::open(Bytes::copy_from_slice(head)).is_err());
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::storage::manifest::SegmentMeta;
 use crate::storage::vfs::Store;
 
 /// Bytes of a chunk's entry in the directory.
-pub(super) const CHUNK_ENTRY: usize = 36;
+pub(super) const CHUNK_ENTRY: usize = 32;
 /// Bytes of a series' entry before its tag codes: id and first chunk.
 pub(super) const SERIES_ENTRY: usize = 20;
 /// How much of the file's end the first read takes; most footers fit.
@@ -252,13 +252,22 @@ impl Segment {
             Ok(Slab::new(bytes))
         })?;
         let at = chunk * CHUNK_ENTRY;
+        let end = slab.u64(at)?;
+        // Chunks stand one after the other from the header on.
+        let offset = match chunk {
+            0 => HEADER as u64,
+            _ => slab.u64(at - CHUNK_ENTRY)?,
+        };
+        let len = end.checked_sub(offset).and_then(|len| u32::try_from(len).ok());
+        let len =
+            len.ok_or_else(|| self.corrupt(format!("chunk {chunk} goes from {offset} to {end}")))?;
         Ok(ChunkEntry {
-            offset: slab.u64(at)?,
-            len: slab.u32(at + 8)?,
-            rows: slab.u32(at + 12)?,
-            first: slab.i64(at + 16)?,
-            last: slab.i64(at + 24)?,
-            group: slab.u32(at + 32)? as usize,
+            offset,
+            len,
+            rows: slab.u32(at + 8)?,
+            first: slab.i64(at + 12)?,
+            last: slab.i64(at + 20)?,
+            group: slab.u32(at + 28)? as usize,
         })
     }
 
@@ -417,6 +426,7 @@ fn decode_all(chunk: &Chunk) -> Result<()> {
         for column in 0..chunk.columns() {
             let mut out = crate::model::Column::empty(chunk.column_type(column));
             part.decode_column(column, block, &mut out)?;
+            chunk.verify_sum(column, block)?;
         }
     }
     Ok(())

@@ -148,13 +148,12 @@ impl SegmentWriter {
     fn add_chunk(&mut self, group: u32, chunk: &EncodedChunk) -> Result<()> {
         self.object.write_all(&chunk.bytes)?;
         let len = len_u32("bytes of a chunk", chunk.bytes.len())?;
+        self.offset += u64::from(len);
         self.directory.extend_from_slice(&self.offset.to_le_bytes());
-        self.directory.extend_from_slice(&len.to_le_bytes());
         self.directory.extend_from_slice(&chunk.rows.to_le_bytes());
         self.directory.extend_from_slice(&chunk.first.to_le_bytes());
         self.directory.extend_from_slice(&chunk.last.to_le_bytes());
         self.directory.extend_from_slice(&group.to_le_bytes());
-        self.offset += u64::from(len);
         self.chunks = self
             .chunks
             .checked_add(1)
