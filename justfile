@@ -32,16 +32,26 @@ bench *arguments: (install "release" "plot")
     cargo bench --locked
     python benches/python/figures.py {{ arguments }}
 
-# Fuzzes one target, or each, for so many seconds; needs a nightly toolchain and cargo-fuzz
+# The tables and the plot of docs/codecs.md; wants an idle machine
+codecs data="": tools
+    python -m pip install --quiet matplotlib
+    python benches/python/codecs.py {{ if data == "" { "" } else { "--data " + quote(data) } }}
+
+# Fuzzes one target, or each, for so many seconds; needs cargo-fuzz (cargo install cargo-fuzz)
 fuzz name="" seconds="60":
     #!/bin/sh
     set -eu
-    if ! cargo +nightly fuzz --version >/dev/null 2>&1; then
-        echo "fuzz: needs a nightly toolchain and cargo-fuzz (cargo install cargo-fuzz)" >&2
+    if ! cargo fuzz --version >/dev/null 2>&1; then
+        echo "fuzz: needs cargo-fuzz (cargo install cargo-fuzz --locked)" >&2
         exit 1
     fi
-    for name in {{ if name == "" { "$(cargo +nightly fuzz list)" } else { name } }}; do
-        cargo +nightly fuzz run "$name" -- -max_total_time={{ seconds }}
+    # The sanitizer is for nightly compilers only; this lets a stable one take its options.
+    export RUSTC_BOOTSTRAP=1
+    for name in {{ if name == "" { "$(cargo fuzz list)" } else { name } }}; do
+        set -- "fuzz/corpus/$name"
+        mkdir -p "$1"
+        if [ -d "tests/fixtures/$name" ]; then set -- "$1" "tests/fixtures/$name"; fi
+        cargo fuzz run "$name" "$@" -- -max_total_time={{ seconds }} -malloc_limit_mb=256
     done
 
 # The wheel for distribution, in dist/

@@ -21,34 +21,9 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from tsbs import FIELDS, START, STEP, cpu
 
 import kymograph as ky
-
-START = 1_451_606_400_000_000_000
-STEP = 10_000_000_000
-FIELDS = [
-    "usage_user", "usage_system", "usage_idle", "usage_nice", "usage_iowait",
-    "usage_irq", "usage_softirq", "usage_steal", "usage_guest", "usage_guest_nice",
-]  # fmt: skip
-
-
-def cpu(hosts: int, hours: float, variant: str = "dec2", seed: int = 1) -> pl.DataFrame:
-    """TSBS cpu-only rows, sorted by time as a collector sends them: one tag, ten metrics."""
-    rng = np.random.default_rng(seed)
-    steps = int(hours * 360)
-    columns: dict[str, np.ndarray] = {}
-    for name in FIELDS:
-        walk = rng.uniform(0, 100, (1, hosts)) + np.cumsum(rng.normal(size=(steps, hosts)), axis=0)
-        walk = 100 - np.abs(np.mod(walk, 200) - 100)  # reflected at 0 and 100
-        if variant == "int":
-            walk = np.floor(walk)
-        elif variant == "dec2":
-            walk = np.round(walk, 2)
-        columns[name] = walk.ravel()
-    times = np.repeat(START + STEP * np.arange(steps, dtype=np.int64), hosts)
-    names = pl.Series([f"host_{i}" for i in range(hosts)], dtype=pl.String)
-    tags = names.gather(np.tile(np.arange(hosts), steps)).cast(pl.Categorical)
-    return pl.DataFrame({"time": times.astype("datetime64[ns]"), "hostname": tags, **columns})
 
 
 def bulk(rounds: int, folder: Path) -> Iterator[float]:
