@@ -22,7 +22,8 @@ fn framed(rest: &[u8]) -> Vec<u8> {
     let mut json: Value = serde_json::from_slice(footer).unwrap_or(Value::Null);
     let sum = |section: &mut Value| {
         let number = |key: &str| section[key].as_u64().and_then(|n| usize::try_from(n).ok());
-        let range = number("offset").zip(number("len")).and_then(|(o, l)| Some(o..o.checked_add(l)?));
+        let range =
+            number("offset").zip(number("len")).and_then(|(o, l)| Some(o..o.checked_add(l)?));
         if let Some(bytes) = range.and_then(|range| file.get(range)) {
             section["crc"] = crc32fast::hash(bytes).into();
         }
@@ -49,7 +50,8 @@ fn framed(rest: &[u8]) -> Vec<u8> {
 /// What the footer says of itself, so that the manifest agrees.
 fn meta(file: &[u8]) -> SegmentMeta {
     let trailer = file.len().saturating_sub(16);
-    let len = file.get(trailer..trailer + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+    let len =
+        file.get(trailer..trailer + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
     let start = trailer.saturating_sub(len.unwrap_or(0) as usize);
     let footer: Value = serde_json::from_slice(&file[start..trailer]).unwrap_or(Value::Null);
     let count = |key: &str| footer[key].as_u64().unwrap_or(0);
@@ -64,6 +66,7 @@ fn meta(file: &[u8]) -> SegmentMeta {
         series: count("series"),
         first_time: time("first_time"),
         last_time: time("last_time"),
+        cold: false,
     }
 }
 
