@@ -5,7 +5,8 @@ use std::hint::black_box;
 
 use kymograph::codec::simd::{self, Level};
 use kymograph::codec::{
-    Choice, Effort, Encoded, Encoding, Longs, decode_bool, encode_f64, encode_i64, encode_truths,
+    Choice, Doubles, Effort, Encoded, Encoding, Longs, decode_bool, encode_f64, encode_i64,
+    encode_truths,
 };
 use serde_json::{Value, json};
 
