@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use super::layout::{FULL, FULL_FROM, SHORT, Shape, block_rows};
 use super::record::{self, Form, Numbers};
+use super::stats::squeezed;
 use super::{BLOCK_ROWS, CHUNK_ROWS, Stats, array};
-use crate::codec::{self, Choice, Doubles, Effort, Encoded, Encoding, varint};
+use crate::codec::{self, Choice, Effort, Encoded, Encoding, varint};
 use crate::error::Result;
 use crate::model::{Bitmap, Column, StrValues, Timestamp, Values};
 
@@ -213,34 +214,26 @@ fn numbers(
     blocks: usize,
 ) -> Option<Form> {
     let exponent = match &column.values {
-        Values::F64(_) => Doubles::exponent(&encoded.values)?,
-        Values::I64(_) => 0,
-        Values::Bool(_) | Values::Str(_) => return None,
+        Values::F64(_) => encoded.values.exponent?,
+        _ => 0,
     };
+    let nulls = column.validity.as_ref().filter(|_| !encoded.dense);
     let mut all = Vec::with_capacity(blocks);
     let mut scratch = [0; BLOCK_ROWS];
     for block in 0..blocks {
         let rows = rows(block);
-        let numbers: Cow<'_, [i64]> = match (&column.values, &column.validity) {
-            (Values::I64(v), _) if encoded.dense => Cow::Borrowed(&v[rows]),
-            (Values::I64(v), Some(validity)) => {
-                Cow::Owned(rows.filter(|&row| validity.get(row)).map(|row| v[row]).collect())
-            }
-            (Values::F64(v), validity) => {
-                let squeezed: Cow<'_, [f64]> = match validity {
-                    Some(validity) if !encoded.dense => Cow::Owned(
-                        rows.filter(|&row| validity.get(row)).map(|row| v[row]).collect(),
-                    ),
-                    _ => Cow::Borrowed(&v[rows]),
-                };
-                let numbers = &mut scratch[..squeezed.len()];
+        let numbers = match &column.values {
+            Values::I64(v) => squeezed(v, &rows, nulls),
+            Values::F64(v) => {
+                let values = squeezed(v, &rows, nulls);
+                let numbers = &mut scratch[..values.len()];
                 // A list of clean decimals holds none that is not; still nothing is taken on trust.
-                if !codec::units::whole(&squeezed, exponent, numbers) {
+                if !codec::units::whole(&values, exponent, numbers) {
                     return None;
                 }
-                Cow::Borrowed(numbers)
+                Cow::Borrowed(&*numbers)
             }
-            _ => return None,
+            Values::Bool(_) | Values::Str(_) => return None,
         };
         all.push(if numbers.is_empty() { None } else { Some(Numbers::of(&numbers)?) });
     }

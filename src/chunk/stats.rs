@@ -232,7 +232,7 @@ impl Stats {
 }
 
 /// The values of the rows that are not null.
-fn squeezed<'a, T: Copy>(
+pub(super) fn squeezed<'a, T: Copy>(
     values: &'a [T],
     rows: &Range<usize>,
     nulls: Option<&Bitmap>,

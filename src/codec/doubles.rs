@@ -142,18 +142,20 @@ fn chosen(values: &[f64], ends: &[usize], effort: Effort, may_list: bool) -> Enc
 type WriteBlock<'a> = Box<dyn FnMut(Range<usize>, &mut Vec<u8>) + 'a>;
 
 fn write(values: &[f64], ends: &[usize], way: Way, effort: Effort) -> Option<Encoded> {
-    let (encoding, mut shared) = (way.encoding(), Vec::new());
+    let (encoding, mut shared, mut exponent) = (way.encoding(), Vec::new(), None);
     let mut block: WriteBlock = match way {
         Way::Raw => Box::new(|range, out| raw::encode_f64(&values[range], out)),
         Way::Gorilla => Box::new(|range, out| gorilla::encode(&values[range], out)),
         Way::Unit(unit) => {
             let mut plan = units::Plan::of(values, ends, unit, effort);
             plan.write_shared(&mut shared);
+            exponent = plan.exponent();
             Box::new(move |range, out| plan.write_block(range, out))
         }
         Way::Dictionary(most) => {
             let mut plan = dictionary::Plan::of(values, ends, most, effort)?;
             plan.write_shared(&mut shared);
+            exponent = plan.exponent();
             Box::new(move |range, out| plan.write_block(range, out))
         }
         Way::Split(plan) => {
@@ -161,7 +163,7 @@ fn write(values: &[f64], ends: &[usize], way: Way, effort: Effort) -> Option<Enc
             Box::new(move |range, out| plan.write_block(&values[range], out))
         }
     };
-    Some(Encoded::of_blocks(encoding, shared, ends, &mut *block))
+    Some(Encoded { exponent, ..Encoded::of_blocks(encoding, shared, ends, &mut *block) })
 }
 
 impl Way {
@@ -475,16 +477,6 @@ impl Doubles {
         if shared.is_empty() { Ok(Self(form)) } else { Err(super::too_long(encoding)) }
     }
 
-    /// The power of ten of which every value of a column is a whole number of tenths, where the
-    /// encoding says so.
-    pub(crate) fn exponent(encoded: &Encoded) -> Option<u8> {
-        match &Self::open(encoded.encoding, &encoded.shared).ok()?.0 {
-            Form::Units(reader) => reader.exponent(),
-            Form::Dictionary(reader) => reader.exponent(),
-            Form::Raw | Form::Gorilla | Form::Split(_) => None,
-        }
-    }
-
     /// The numbers of a block as they are written, without a double being made, and the power of
     /// ten that they count tenths of; `None` where the blocks are of another kind, and `out` is
     /// then as it was.
@@ -564,9 +556,8 @@ impl Doubles {
         }
     }
 
-    /// Takes a list of `n` doubles from the front of `bytes`, and their exponent where all are
-    /// whole; `n` is checked by the caller.
-    pub(crate) fn read_list(bytes: &mut &[u8], n: usize, out: &mut Vec<f64>) -> Result<Option<u8>> {
+    /// Takes a list of `n` doubles from the front of `bytes`; `n` is checked by the caller.
+    pub(crate) fn read_list(bytes: &mut &[u8], n: usize, out: &mut Vec<f64>) -> Result<()> {
         let (encoding, shared) = Encoded::take_head(bytes)?;
         // A list is of no list: nothing can nest without end.
         if encoding == Encoding::Dictionary {
@@ -579,10 +570,7 @@ impl Doubles {
             reader.decode(varint::take(bytes, length)?, end - start, out)?;
             start = end;
         }
-        Ok(match &reader.0 {
-            Form::Units(reader) => reader.exponent(),
-            _ => None,
-        })
+        Ok(())
     }
 
     /// Appends the `n` doubles of a block; `n` sizes an allocation, so the caller has checked it.

@@ -173,6 +173,8 @@ pub struct Encoded {
     pub blocks: Vec<u8>,
     /// Where each block ends in those bytes.
     pub ends: Vec<usize>,
+    /// The power of ten of which every value is a whole number of tenths, where that is known.
+    pub(crate) exponent: Option<u8>,
 }
 
 impl Encoded {
@@ -190,7 +192,7 @@ impl Encoded {
             blocks.len()
         });
         let ends = ends.collect();
-        Self { encoding, shared, blocks, ends }
+        Self { encoding, shared, blocks, ends, exponent: None }
     }
 
     /// The bytes of block `block`.

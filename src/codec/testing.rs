@@ -131,6 +131,20 @@ pub(crate) fn filled<T: Copy + Default>(
     Ok(out)
 }
 
+/// The blocks that end at `ends`, each as `write` appends it.
+pub(crate) fn blocks_of(
+    ends: &[usize],
+    mut write: impl FnMut(std::ops::Range<usize>, &mut Vec<u8>),
+) -> Vec<Vec<u8>> {
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    let block = |(start, &end): (usize, &usize)| {
+        let mut out = Vec::new();
+        write(start..end, &mut out);
+        out
+    };
+    starts.zip(ends).map(block).collect()
+}
+
 /// Numbers without order: splitmix64.
 pub(crate) fn noise(i: u64) -> u64 {
     let mut z = i.wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -53,6 +53,11 @@ impl Plan {
         })
     }
 
+    /// The power of ten of which all values are whole numbers of tenths, where the list is such.
+    pub(crate) fn exponent(&self) -> Option<u8> {
+        self.list.exponent
+    }
+
     /// Appends what the blocks share.
     pub(crate) fn write_shared(&self, out: &mut Vec<u8>) {
         varint::write(self.listed as u64, out);
@@ -131,7 +136,6 @@ fn first_places(values: &[f64], most: usize) -> Option<(Vec<i64>, Vec<f64>)> {
 #[derive(Debug)]
 pub(crate) struct Reader {
     list: Vec<f64>,
-    exponent: Option<u8>,
     places: IntegerReader,
 }
 
@@ -147,13 +151,8 @@ impl Reader {
             .filter(|listed| (1..=MOST_LISTED).contains(listed))
             .ok_or_else(|| Error::corrupt(format!("dictionary: a list of {listed} values")))?;
         let mut list = Vec::new();
-        let exponent = Doubles::read_list(shared, listed, &mut list)?;
-        Ok(Self { list, exponent, places: IntegerReader::open(shared)? })
-    }
-
-    /// The exponent of the list's values, where all are whole numbers of tenths.
-    pub(crate) fn exponent(&self) -> Option<u8> {
-        self.exponent
+        Doubles::read_list(shared, listed, &mut list)?;
+        Ok(Self { list, places: IntegerReader::open(shared)? })
     }
 
     /// What there is to tell: the length of the list, and of the places.

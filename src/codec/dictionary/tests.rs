@@ -1,21 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::testing::{HARD_F64, bits, filled, hostile};
+use crate::codec::testing::{HARD_F64, bits, blocks_of, filled, hostile};
 
 fn encoded(values: &[f64], ends: &[usize], effort: Effort) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
     let mut plan = Plan::of(values, ends, values.len() / 2, effort)?;
     let mut shared = Vec::new();
     plan.write_shared(&mut shared);
-    let mut start = 0;
-    let blocks = ends.iter().map(|&end| {
-        let mut out = Vec::new();
-        plan.write_block(start..end, &mut out);
-        start = end;
-        out
-    });
-    let blocks = blocks.collect();
-    Some((shared, blocks))
+    Some((shared, blocks_of(ends, |range, out| plan.write_block(range, out))))
 }
 
 #[test]

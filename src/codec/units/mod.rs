@@ -210,6 +210,14 @@ impl Plan {
         Self { unit, numbers, rests }
     }
 
+    /// The power of ten of which all values are whole numbers of tenths, where they are.
+    pub(crate) fn exponent(&self) -> Option<u8> {
+        match self.unit {
+            Unit::Decimal(exponent) if self.rests.is_none() => Some(exponent),
+            _ => None,
+        }
+    }
+
     /// Appends what the blocks share.
     pub(crate) fn write_shared(&self, out: &mut Vec<u8>) {
         match self.unit {

@@ -2,21 +2,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::codec::simd::{Level, limit};
-use crate::codec::testing::{HARD_F64, bits, f64s, filled, hostile};
+use crate::codec::testing::{HARD_F64, bits, blocks_of, f64s, filled, hostile};
+use crate::codec::whole_blocks;
 
 fn encoded(values: &[f64], ends: &[usize], unit: Unit, effort: Effort) -> (Vec<u8>, Vec<Vec<u8>>) {
     let mut plan = Plan::of(values, ends, unit, effort);
     let mut shared = Vec::new();
     plan.write_shared(&mut shared);
-    let mut start = 0;
-    let blocks = ends.iter().map(|&end| {
-        let mut out = Vec::new();
-        plan.write_block(start..end, &mut out);
-        start = end;
-        out
-    });
-    let blocks = blocks.collect();
-    (shared, blocks)
+    (shared, blocks_of(ends, |range, out| plan.write_block(range, out)))
 }
 
 fn kind(unit: Unit) -> Kind {
@@ -29,8 +22,7 @@ fn kind(unit: Unit) -> Kind {
 
 #[track_caller]
 fn check(values: &[f64], unit: Unit, effort: Effort) -> usize {
-    let ends: Vec<usize> =
-        (1..=values.len().div_ceil(MOST)).map(|i| (i * MOST).min(values.len())).collect();
+    let ends = whole_blocks(values.len());
     let (shared, blocks) = encoded(values, &ends, unit, effort);
     let mut rest = &shared[..];
     let reader = Reader::open(kind(unit), &mut rest).expect("its own bytes");
