@@ -140,6 +140,9 @@ class Database:
         """Sets how chunks of a table are encoded from now on, as ``create_table`` has it.
 
         What is stored already changes when it is compacted.
+
+        Raises ``NotFound`` for an unknown table, ``InvalidArgument`` for an unknown codec or an age
+        that is not positive.
         """
         cold = None if cold_after is None else duration_ns(cold_after, "cold_after")
         self._native.set_codec(table, None if codec == "auto" else codec, cold)
