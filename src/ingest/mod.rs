@@ -21,7 +21,6 @@ use rayon::prelude::*;
 
 pub use bad::SkippedRow;
 pub use events::events;
-pub use time::parse_time;
 
 use crate::error::{Error, Result};
 use crate::model::{Batch, FieldArray, FieldDef};

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod bitmap;
 pub mod column;
+pub mod iso;
 pub mod schema;
 pub mod series;
 pub mod time;
@@ -10,6 +11,7 @@ pub mod time;
 pub use batch::{Batch, FieldArray};
 pub use bitmap::Bitmap;
 pub use column::{Column, StrValues, Value, Values};
+pub use iso::parse_time;
 pub use schema::{Duplicates, FieldDef, FieldType, TableSchema};
 pub use series::{SeriesId, SeriesKey};
 pub use time::{TimeRange, Timestamp};

@@ -6,9 +6,10 @@ use arrow_array::*;
 use arrow_cast::parse::string_to_timestamp_nanos;
 use proptest::prelude::*;
 
-use super::super::{OnError, parse_time, wide};
+use super::super::{OnError, wide};
 use super::{frame, opts};
 use crate::error::{Error, Result};
+use crate::model::parse_time;
 
 fn read(array: ArrayRef) -> Result<Vec<i64>> {
     let x = Arc::new(Float64Array::from(vec![1.0; array.len()]));
