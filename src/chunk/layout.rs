@@ -91,7 +91,7 @@ impl ColumnLayout {
         if let Some(reader) = self.reader.get() {
             return Ok(reader);
         }
-        let shared = &bytes[self.shared.start as usize..self.shared.end as usize];
+        let shared = within(bytes, &self.shared);
         let encoding = self.shape.encoding;
         let reader = match self.shape.ty {
             FieldType::F64 => Reader::F64(Doubles::open(encoding, shared)?),
@@ -122,7 +122,7 @@ pub(super) struct Layout {
     pub(super) spans: Box<[(Timestamp, Timestamp)]>,
     pub(super) times: Times,
     pub(super) times_encoding: Encoding,
-    pub(super) times_shared: usize,
+    times_shared: Range<u32>,
     payloads: Box<[u32]>,
 }
 
@@ -165,9 +165,8 @@ impl Layout {
             Ok(())
         };
 
-        let (times_encoding, shared) = times_head(body, &mut rest)?;
-        let times_shared = shared.len();
-        let times = Times::open(times_encoding, shared)?;
+        let (times_encoding, times_shared) = times_head(body, &mut rest)?;
+        let times = Times::open(times_encoding, within(body, &times_shared))?;
         payload_lengths(&mut rest)?;
         let spans = match times.at(0) {
             Some(_) => (0..blocks)
@@ -200,9 +199,8 @@ impl Layout {
         if !(1..FULL_FROM).contains(&rows) {
             return Err(Error::corrupt(format!("chunk: {rows} rows in the short layout")));
         }
-        let (times_encoding, shared_times) = times_head(body, &mut rest)?;
-        let times_shared = shared_times.len();
-        let times = Times::open(times_encoding, shared_times)?;
+        let (times_encoding, times_shared) = times_head(body, &mut rest)?;
+        let times = Times::open(times_encoding, within(body, &times_shared))?;
         let mut lengths = vec![u128::from(varint::read(&mut rest)?)];
         let mut columns = Vec::with_capacity(count.min(rest.len()));
         for _ in 0..count {
@@ -242,6 +240,20 @@ impl Layout {
         &bytes[self.payloads[at] as usize..self.payloads[at + 1] as usize]
     }
 
+    /// Bytes of what the blocks of the times share.
+    pub(super) fn times_shared_len(&self) -> usize {
+        self.times_shared.len()
+    }
+
+    /// Whether two chunks, each with its bytes, hold their times in the same bytes.
+    pub(super) fn same_times(&self, bytes: &[u8], other: &Self, others: &[u8]) -> bool {
+        self.rows == other.rows
+            && self.times_encoding == other.times_encoding
+            && within(bytes, &self.times_shared) == within(others, &other.times_shared)
+            && (0..self.blocks())
+                .all(|block| self.payload(bytes, 0, block) == other.payload(others, 0, block))
+    }
+
     /// The statistics of a column, where there are any.
     pub(super) fn records(&self, column: usize) -> Option<&Records> {
         self.columns[column].records.as_ref()
@@ -270,12 +282,15 @@ fn take_shared(body: &[u8], rest: &mut &[u8]) -> Result<Range<u32>> {
     Ok(start..(body.len() - rest.len()) as u32)
 }
 
-fn times_head<'a>(body: &'a [u8], rest: &mut &[u8]) -> Result<(Encoding, &'a [u8])> {
+fn times_head(body: &[u8], rest: &mut &[u8]) -> Result<(Encoding, Range<u32>)> {
     let id = varint::take(rest, 1)?[0];
     let encoding = Encoding::from_id(id)
         .ok_or_else(|| Error::corrupt(format!("chunk: unknown encoding id {id}")))?;
-    let shared = take_shared(body, rest)?;
-    Ok((encoding, &body[shared.start as usize..shared.end as usize]))
+    Ok((encoding, take_shared(body, rest)?))
+}
+
+fn within<'a>(bytes: &'a [u8], range: &Range<u32>) -> &'a [u8] {
+    &bytes[range.start as usize..range.end as usize]
 }
 
 /// First and last times: the first of all, then what lies between a block's and the one before,

@@ -21,9 +21,9 @@ use bytes::Bytes;
 pub use part::{Part, PartData, PlainChunk};
 pub use stats::{BoolStats, Ends, FloatStats, IntStats, Stats, StrStats};
 
-use crate::codec::{Choice, Encoding};
+use crate::codec::{Choice, Encoding, EvenTimes};
 use crate::error::Result;
-use crate::model::{Column, FieldType, Timestamp};
+use crate::model::{Column, FieldType, Timestamp, Value};
 use layout::Layout;
 
 /// Most rows of a block.
@@ -135,6 +135,15 @@ impl Chunk {
         Some(all)
     }
 
+    /// The times of a block, where they are even and need no decoding.
+    ///
+    /// # Panics
+    /// When `block` is past the last.
+    pub fn even_times(&self, block: usize) -> Option<EvenTimes> {
+        let payload = self.layout.payload(&self.bytes, 0, block);
+        self.layout.times.even(payload, self.block_rows(block))
+    }
+
     /// Appends the times of block `block` to `out`: ascending, from the span's first to its last.
     ///
     /// # Errors
@@ -154,19 +163,108 @@ impl Chunk {
         reader::column(&self.layout, &self.bytes, column, block, out)
     }
 
-    /// Appends the numbers of a block of doubles as they are encoded, and tells of which power of
-    /// ten they count tenths; `None`, and `out` as it was, where the column has nulls or is encoded
-    /// otherwise.
+    /// Fills `out`, which has a slot for each row, with a block of doubles without nulls; false
+    /// where it is not such.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupt`] when the block does not decode.
+    pub fn fill_doubles(&self, column: usize, block: usize, out: &mut [f64]) -> Result<bool> {
+        reader::fill_doubles(&self.layout, &self.bytes, column, block, out)
+    }
+
+    /// The same of integers.
+    ///
+    /// # Errors
+    /// As [`Self::fill_doubles`].
+    pub fn fill_integers(&self, column: usize, block: usize, out: &mut [i64]) -> Result<bool> {
+        reader::fill_integers(&self.layout, &self.bytes, column, block, out)
+    }
+
+    /// Fills `out`, which has a slot for each row, with the numbers of a block of doubles as they are
+    /// encoded, and tells of which power of ten they count tenths; `None` where the column has nulls
+    /// or is encoded otherwise.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupt`] when the block does not decode.
+    pub fn fill_numbers(&self, column: usize, block: usize, out: &mut [i64]) -> Result<Option<u8>> {
+        reader::fill_numbers(&self.layout, &self.bytes, column, block, out)
+    }
+
+    /// Appends the integers of a block without nulls: of an i64 column its values, of doubles their
+    /// numbers of tenths as they are encoded; tells of which power of ten (of integers: 0). `None`,
+    /// and `out` as it was, where a block has neither.
     ///
     /// # Errors
     /// As [`Self::decode_column`].
-    pub fn decode_numbers(
+    pub fn decode_integers(
         &self,
         column: usize,
         block: usize,
         out: &mut Vec<i64>,
     ) -> Result<Option<u8>> {
-        reader::numbers(&self.layout, &self.bytes, column, block, out)
+        reader::integers(&self.layout, &self.bytes, column, block, out)
+    }
+
+    /// The power of ten, the least and the greatest of what [`Self::decode_integers`] gives of a
+    /// block, from its statistics; `None` where they do not tell, or where the block has nulls.
+    ///
+    /// # Panics
+    /// When `column` or `block` is past the last.
+    pub fn integer_ends(&self, column: usize, block: usize) -> Option<(u8, i64, i64)> {
+        let dense = self.layout.columns[column].shape.dense;
+        self.layout.records(column).filter(|_| dense)?.number_ends(&self.bytes, block)
+    }
+
+    /// The value of a block's last row, from its statistics; `None` where they do not tell, or
+    /// where the column has nulls.
+    ///
+    /// # Panics
+    /// When `column` or `block` is past the last.
+    pub fn last_value(&self, column: usize, block: usize) -> Option<Value> {
+        let dense = self.layout.columns[column].shape.dense;
+        self.layout.records(column).filter(|_| dense)?.last(&self.bytes, block)
+    }
+
+    /// Whether no row of a column is null.
+    ///
+    /// # Panics
+    /// When `column` is past the last.
+    pub fn is_dense(&self, column: usize) -> bool {
+        self.layout.columns[column].shape.dense
+    }
+
+    /// Tells of each double of a block without nulls whether it lies in the inclusive `span`, as
+    /// NaN never does; compares codes where it can.
+    ///
+    /// # Errors
+    /// As [`Self::decode_column`], and [`crate::Error::Internal`] for a column with nulls.
+    pub fn doubles_within(
+        &self,
+        column: usize,
+        block: usize,
+        span: (f64, f64),
+        out: &mut Vec<bool>,
+    ) -> Result<()> {
+        reader::within(&self.layout, &self.bytes, column, block, reader::Span::F64(span), out)
+    }
+
+    /// The same of integers.
+    ///
+    /// # Errors
+    /// As [`Self::doubles_within`].
+    pub fn integers_within(
+        &self,
+        column: usize,
+        block: usize,
+        span: (i64, i64),
+        out: &mut Vec<bool>,
+    ) -> Result<()> {
+        reader::within(&self.layout, &self.bytes, column, block, reader::Span::I64(span), out)
+    }
+
+    /// Whether its times are known, without decoding, to be those of another chunk.
+    pub fn same_times(&self, other: &Self) -> bool {
+        self.layout.same_times(&self.bytes, &other.layout, &other.bytes)
     }
 
     /// Checks the stored sum of a block against that of its codes, where whole numbers make both
@@ -194,7 +292,7 @@ impl Chunk {
 
     /// How the times are encoded, and their bytes.
     pub fn times_encoding(&self) -> (Encoding, usize) {
-        (self.layout.times_encoding, self.layout.times_shared + self.payload_len(0))
+        (self.layout.times_encoding, self.layout.times_shared_len() + self.payload_len(0))
     }
 
     /// What more there is to tell of how a column is encoded: the exponent, the length of a list,

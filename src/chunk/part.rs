@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{BLOCK_ROWS, Chunk, Stats};
+use crate::codec::EvenTimes;
 use crate::error::{Error, Result};
 use crate::model::{Column, FieldType, TimeRange, Timestamp};
 
@@ -114,6 +115,14 @@ impl PartData {
         Ok(total)
     }
 
+    /// The times of block `block`, where they are even and need no decoding.
+    pub fn even_times(&self, block: usize) -> Option<EvenTimes> {
+        match self {
+            Self::Encoded(chunk) => chunk.even_times(block),
+            Self::Plain(_) => None,
+        }
+    }
+
     /// Appends the times of block `block` to `out`.
     ///
     /// # Errors
@@ -128,18 +137,23 @@ impl PartData {
         }
     }
 
-    /// Appends the numbers of a block of doubles as they are encoded, as [`Chunk::decode_numbers`].
+    /// Whether no row of a column is known to be null.
+    pub fn is_dense(&self, column: usize) -> bool {
+        match self {
+            Self::Encoded(chunk) => chunk.is_dense(column),
+            Self::Plain(plain) => {
+                plain.columns.get(column).is_some_and(|column| column.validity.is_none())
+            }
+        }
+    }
+
+    /// Fills `out` with the numbers of a block of doubles, as [`Chunk::fill_numbers`].
     ///
     /// # Errors
     /// [`Error::Corrupt`] when the block does not decode.
-    pub fn decode_numbers(
-        &self,
-        column: usize,
-        block: usize,
-        out: &mut Vec<i64>,
-    ) -> Result<Option<u8>> {
+    pub fn fill_numbers(&self, column: usize, block: usize, out: &mut [i64]) -> Result<Option<u8>> {
         match self {
-            Self::Encoded(chunk) => chunk.decode_numbers(column, block, out),
+            Self::Encoded(chunk) => chunk.fill_numbers(column, block, out),
             Self::Plain(_) => Ok(None),
         }
     }

@@ -140,6 +140,114 @@ pub(super) fn numbers(
     }
 }
 
+/// Fills slots with the numbers of a dense block of clean decimals.
+pub(super) fn fill_numbers(
+    layout: &Layout,
+    bytes: &[u8],
+    column: usize,
+    block: usize,
+    out: &mut [i64],
+) -> Result<Option<u8>> {
+    let own =
+        layout.columns.get(column).filter(|own| own.shape.dense && block < layout.spans.len());
+    match own.map(|own| own.reader(bytes)).transpose()? {
+        Some(Reader::F64(doubles)) if layout.block_rows(block).len() == out.len() => {
+            doubles.fill_numbers(layout.payload(bytes, column + 1, block), out)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Appends the integers of a dense block of integers or clean decimals.
+pub(super) fn integers(
+    layout: &Layout,
+    bytes: &[u8],
+    column: usize,
+    block: usize,
+    out: &mut Vec<i64>,
+) -> Result<Option<u8>> {
+    let own = layout.columns.get(column).filter(|_| block < layout.spans.len());
+    if let Some(own) = own.filter(|own| own.shape.dense)
+        && let Reader::I64(longs) = own.reader(bytes)?
+    {
+        let rows = layout.block_rows(block).len();
+        longs.decode(layout.payload(bytes, column + 1, block), rows, out)?;
+        return Ok(Some(0));
+    }
+    numbers(layout, bytes, column, block, out)
+}
+
+/// Fills slots with a dense block of doubles; false where it is not such.
+pub(super) fn fill_doubles(
+    layout: &Layout,
+    bytes: &[u8],
+    column: usize,
+    block: usize,
+    out: &mut [f64],
+) -> Result<bool> {
+    let own =
+        layout.columns.get(column).filter(|own| own.shape.dense && block < layout.spans.len());
+    if let Some(own) = own
+        && layout.block_rows(block).len() == out.len()
+        && let Reader::F64(doubles) = own.reader(bytes)?
+    {
+        doubles.fill(layout.payload(bytes, column + 1, block), out)?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// The same of integers.
+pub(super) fn fill_integers(
+    layout: &Layout,
+    bytes: &[u8],
+    column: usize,
+    block: usize,
+    out: &mut [i64],
+) -> Result<bool> {
+    let own =
+        layout.columns.get(column).filter(|own| own.shape.dense && block < layout.spans.len());
+    if let Some(own) = own
+        && layout.block_rows(block).len() == out.len()
+        && let Reader::I64(longs) = own.reader(bytes)?
+    {
+        longs.fill(layout.payload(bytes, column + 1, block), out)?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// The least and the greatest value that are asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Span {
+    F64((f64, f64)),
+    I64((i64, i64)),
+}
+
+/// Tells of each row of a dense block whether its value lies in a span.
+pub(super) fn within(
+    layout: &Layout,
+    bytes: &[u8],
+    column: usize,
+    block: usize,
+    span: Span,
+    out: &mut Vec<bool>,
+) -> Result<()> {
+    let own = layout.columns.get(column).filter(|own| own.shape.dense);
+    let Some(own) = own.filter(|_| block < layout.spans.len()) else {
+        return Err(Error::Internal(format!("no dense column {column}, block {block}")));
+    };
+    let rows = layout.block_rows(block).len();
+    let payload = layout.payload(bytes, column + 1, block);
+    match (own.reader(bytes)?, span) {
+        (Reader::F64(doubles), Span::F64((low, high))) => {
+            doubles.within(payload, rows, low, high, out)
+        }
+        (Reader::I64(longs), Span::I64((low, high))) => longs.within(payload, rows, low, high, out),
+        _ => Err(mixed()),
+    }
+}
+
 /// Compares the stored sum of a block with the sum of its codes, where that is exact.
 pub(super) fn verify_sum(
     layout: &Layout,

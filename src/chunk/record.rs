@@ -11,7 +11,7 @@ use super::{BoolStats, Ends, FloatStats, IntStats, Stats};
 use crate::codec::units;
 use crate::codec::varint::{unzigzag, zigzag};
 use crate::error::{Error, Result};
-use crate::model::{FieldType, Timestamp};
+use crate::model::{FieldType, Timestamp, Value};
 
 /// Numbers that are further apart are not summed above their least.
 const APART: u64 = 1 << 52;
@@ -291,6 +291,36 @@ impl Records {
                 Some(Stats::Bool(BoolStats { count, trues, ends }))
             }
             Arrays::None => None,
+        }
+    }
+
+    /// The last value of a block without nulls.
+    pub(super) fn last(&self, bytes: &[u8], block: usize) -> Option<Value> {
+        let low = |array: &Array| array.low(bytes, block);
+        Some(match &self.values {
+            Arrays::Numbers(exponent, arrays) => {
+                let number = unzigzag(low(&arrays[0])).wrapping_add(low(&arrays[3]) as i64);
+                match exponent {
+                    Some(exponent) => Value::F64(units::decimal(number, *exponent)),
+                    None => Value::I64(number),
+                }
+            }
+            Arrays::F64(arrays) => Value::F64(f64::from_bits(low(&arrays[5]))),
+            Arrays::I64(arrays) => Value::I64(low(&arrays[5]) as i64),
+            Arrays::Bool(arrays) => Value::Bool(low(&arrays[2]) != 0),
+            Arrays::None => return None,
+        })
+    }
+
+    /// The power of ten, the least and the greatest of a block's whole numbers, where they are such.
+    pub(super) fn number_ends(&self, bytes: &[u8], block: usize) -> Option<(u8, i64, i64)> {
+        match &self.values {
+            Arrays::Numbers(exponent, arrays) => {
+                let least = unzigzag(arrays[0].low(bytes, block));
+                let most = least.checked_add_unsigned(arrays[1].low(bytes, block))?;
+                Some((exponent.unwrap_or(0), least, most))
+            }
+            _ => None,
         }
     }
 

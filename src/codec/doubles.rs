@@ -10,7 +10,7 @@ use super::bits::width;
 use super::simd::dispatched;
 use super::units::{self, MOST_EXPONENT, Unit};
 use super::varint::{self, zigzag};
-use super::{Choice, Effort, Encoded, Encoding, dictionary, gorilla, raw, split};
+use super::{BLOCK, Choice, Effort, Encoded, Encoding, dictionary, gorilla, raw, split};
 use crate::error::{Error, Result};
 
 const STRETCHES: usize = 8;
@@ -494,6 +494,21 @@ impl Doubles {
         }
     }
 
+    /// Fills `out` with the numbers of a block, as [`Self::decode_numbers`] appends them.
+    ///
+    /// # Errors
+    /// As [`Self::decode_numbers`]; what `out` holds is then of no meaning.
+    pub fn fill_numbers(&self, block: &[u8], out: &mut [i64]) -> Result<Option<u8>> {
+        match &self.0 {
+            Form::Units(reader) => {
+                let Some(exponent) = reader.exponent() else { return Ok(None) };
+                reader.decode_numbers(block, out)?;
+                Ok(Some(exponent))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// The sum of a block's numbers, mostly without so much as unpacking them; otherwise as
     /// [`Self::decode_numbers`].
     ///
@@ -531,10 +546,13 @@ impl Doubles {
             match &self.0 {
                 Form::Dictionary(reader) => reader.within(block, low, high, slots),
                 Form::Units(reader) if let Some(exponent) = reader.exponent() => {
-                    let mut numbers = vec![0; n];
-                    reader.decode_numbers(block, &mut numbers)?;
+                    let mut numbers = [0; BLOCK];
+                    let numbers = numbers
+                        .get_mut(..n)
+                        .ok_or_else(|| Error::Internal(format!("a block of {n} doubles")))?;
+                    reader.decode_numbers(block, numbers)?;
                     let (low, high) = units::numbers_within(low, high, exponent);
-                    units::within(&numbers, low, high, slots);
+                    units::within(numbers, low, high, slots);
                     Ok(())
                 }
                 _ => {

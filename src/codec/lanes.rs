@@ -263,9 +263,22 @@ dispatched! {
             *slot = base.wrapping_add((word >> (at & 7) & mask) as i64);
             at += width as usize;
         }
-        let mut reader = BitReader::new(&bytes[at >> 3..]);
-        reader.skip((at & 7) as u32);
-        slow.iter_mut().for_each(|slot| *slot = base.wrapping_add(reader.take(width) as i64));
+        if width > 57 {
+            let mut reader = BitReader::new(bytes);
+            slow.iter_mut().for_each(|slot| *slot = base.wrapping_add(reader.take(width) as i64));
+            return;
+        }
+        // The same with zeros past the end: what is left begins in the last 16 bytes.
+        let mut last = [0; 24];
+        let from = bytes.len().saturating_sub(16);
+        last[..bytes.len() - from].copy_from_slice(&bytes[from..]);
+        at -= from * 8;
+        for slot in slow {
+            let word = last.get(at >> 3..).and_then(|rest| rest.first_chunk::<8>());
+            let word = word.map_or(0, |chunk| u64::from_le_bytes(*chunk));
+            *slot = base.wrapping_add((word >> (at & 7) & mask) as i64);
+            at += width as usize;
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::integers::column::{Plan, Reader};
-use super::{Effort, Encoded, Encoding};
-use crate::error::Result;
+use super::{BLOCK, Effort, Encoded, Encoding, units};
+use crate::error::{Error, Result};
 
 /// Encodes integers whose blocks end at `ends`.
 pub(crate) fn encode(values: &[i64], ends: &[usize], effort: Effort) -> Encoded {
@@ -44,11 +44,43 @@ impl Longs {
         self.0.sum(block, n)
     }
 
+    /// Tells of each of the `n` integers of a block whether it lies in `low..=high`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupt`] unless the block holds exactly `n`; `out` is then as it was.
+    pub fn within(
+        &self,
+        block: &[u8],
+        n: usize,
+        low: i64,
+        high: i64,
+        out: &mut Vec<bool>,
+    ) -> Result<()> {
+        super::append(out, n, |slots| {
+            let mut values = [0; BLOCK];
+            let values = values
+                .get_mut(..n)
+                .ok_or_else(|| Error::Internal(format!("a block of {n} integers")))?;
+            self.0.decode(block, values)?;
+            units::within(values, low, high, slots);
+            Ok(())
+        })
+    }
+
     /// Appends the `n` integers of a block; `n` sizes an allocation, so the caller has checked it.
     ///
     /// # Errors
     /// [`crate::Error::Corrupt`] unless the block holds exactly `n`; `out` is then as it was.
     pub fn decode(&self, block: &[u8], n: usize, out: &mut Vec<i64>) -> Result<()> {
-        super::append(out, n, |slots| self.0.decode(block, slots))
+        super::append(out, n, |slots| self.fill(block, slots))
+    }
+
+    /// Fills `out` with a block.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupt`] unless the block holds exactly that many integers; what `out` holds
+    /// is then of no meaning.
+    pub fn fill(&self, block: &[u8], out: &mut [i64]) -> Result<()> {
+        self.0.decode(block, out)
     }
 }

@@ -36,7 +36,7 @@ pub(crate) mod varint;
 pub use doubles::Doubles;
 pub use longs::Longs;
 pub use strings::Strings;
-pub use times::Times;
+pub use times::{EvenTimes, Times};
 pub use truths::{decode_bool, encode_bool};
 
 use std::ops::Range;

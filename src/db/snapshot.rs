@@ -48,6 +48,8 @@ pub(crate) struct TableSnapshot {
     floor: Option<i64>,
     segments: Vec<Arc<Segment>>,
     entries: RwLock<Vec<Arc<Entry>>>,
+    /// Of series of which nothing is deleted.
+    nothing: Arc<[TimeRange]>,
     /// Keeps the segments' files: their sections and chunks are read when they are needed.
     pin: Pin,
 }
@@ -81,6 +83,7 @@ impl TableSnapshot {
             floor,
             segments,
             entries: RwLock::default(),
+            nothing: Arc::from([]),
             pin,
         })
     }
@@ -114,6 +117,9 @@ impl TableSnapshot {
 
     /// The ranges that hide rows of a series in a segment of the given order.
     fn deleted(&self, segment: &Segment, key: &SeriesKey) -> Arc<[TimeRange]> {
+        if self.state.tombstones.is_empty() && self.floor.is_none() {
+            return Arc::clone(&self.nothing);
+        }
         let hidden = self.state.tombstones.iter().filter(|tombstone| {
             tombstone.hides(segment.meta()) && tombstone.matches(&self.schema, key)
         });
@@ -215,7 +221,7 @@ impl ChunkSource for TableSnapshot {
             }
             let mut take = |ordinal: u32| {
                 let id = segment.series_id(ordinal as usize)?;
-                let mut key = || Ok(Arc::new(segment.series_key(ordinal as usize, tags)?));
+                let mut key = || segment.shared_key(ordinal as usize, tags);
                 add(id, Place::Segment(at as u32, ordinal), &mut key)
             };
             match segment.select(&filter.any_of)? {
@@ -245,6 +251,22 @@ impl ChunkSource for TableSnapshot {
             .collect();
         entries.extend(found.into_iter().map(Arc::new));
         Ok(references)
+    }
+
+    fn series_at_most(&self, filter: &TagFilter, range: TimeRange) -> Result<usize> {
+        let mut most = self.captured.len();
+        for segment in &self.segments {
+            if range.overlaps(segment.meta().first_time, segment.meta().last_time) {
+                let picked = segment.select(&filter.any_of)?;
+                most += picked.map_or(segment.series_count(), |picked| picked.len() as usize);
+            }
+        }
+        for frozen in &self.frozen {
+            if let Some(table) = frozen.head.table(&self.schema.name) {
+                most += table.select(&filter.any_of).len();
+            }
+        }
+        Ok(most)
     }
 
     fn parts(&self, series: &SeriesRef, range: TimeRange, fields: &[usize]) -> Result<Vec<Part>> {
@@ -283,6 +305,30 @@ impl ChunkSource for TableSnapshot {
         parts.retain(|part| wanted(&part.fields));
         parts.sort_by_key(|part| part.order);
         Ok(parts)
+    }
+
+    fn tail(&self, series: &SeriesRef, range: TimeRange, fields: &[usize]) -> Result<Vec<Part>> {
+        let entry = self.entry(series)?;
+        // The part that ends last, by the directory: its last and its first time.
+        let mut latest = None::<(i64, i64)>;
+        for place in &entry.places {
+            let Place::Segment(at, ordinal) = *place else {
+                return self.parts(series, range, fields);
+            };
+            let segment = &self.segments[at as usize];
+            for run in Self::runs(segment, ordinal)? {
+                let own = segment.group(run.0)?;
+                if !fields.is_empty() && fields.iter().all(|f| own.binary_search(f).is_err()) {
+                    continue;
+                }
+                if let Some(chunk) = Self::within(segment, run, range)?.next_back() {
+                    let chunk = segment.chunk_entry(chunk)?;
+                    latest = latest.max(Some((chunk.last, chunk.first)));
+                }
+            }
+        }
+        let from = TimeRange::new(latest.map(|(_, first)| first), None);
+        self.parts(series, range.intersect(&from), fields)
     }
 
     fn summary(&self, series: &SeriesRef, range: TimeRange, field: usize) -> Result<Summary> {

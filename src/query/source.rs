@@ -44,12 +44,30 @@ pub trait ChunkSource: Send + Sync {
     /// When storage cannot be read.
     fn series(&self, filter: &TagFilter, range: TimeRange) -> Result<Vec<SeriesRef>>;
 
+    /// No fewer than [`Self::series`] gives, told without making them, so that a budget can refuse
+    /// them first; 0 where the source cannot tell.
+    ///
+    /// # Errors
+    /// As [`Self::series`].
+    fn series_at_most(&self, _filter: &TagFilter, _range: TimeRange) -> Result<usize> {
+        Ok(0)
+    }
+
     /// The parts of a series that overlap `range` and hold any of `fields` (ids, ascending; empty
     /// means every part), ordered by [`Part::order`]. Called from many threads at once.
     ///
     /// # Errors
     /// When storage cannot be read, or bytes are damaged.
     fn parts(&self, series: &SeriesRef, range: TimeRange, fields: &[usize]) -> Result<Vec<Part>>;
+
+    /// Of [`Self::parts`] at least the one that ends last and all that overlap it: where the latest
+    /// row is, unless it is deleted.
+    ///
+    /// # Errors
+    /// As [`Self::parts`].
+    fn tail(&self, series: &SeriesRef, range: TimeRange, fields: &[usize]) -> Result<Vec<Part>> {
+        self.parts(series, range, fields)
+    }
 
     /// A field of one series over `range` in as few parts as the source's cumulative statistics
     /// allow.

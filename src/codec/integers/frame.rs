@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 const PLACE: u32 = 10;
 /// Bytes that having patches costs at all.
 const PATCHED: usize = 3;
+/// Patches that are read without memory of their own.
+const FEW: usize = 64;
 
 /// How numbers would be written.
 #[derive(Clone, Copy, Debug)]
@@ -93,9 +95,18 @@ impl Frame {
 pub(super) struct Stored<'a> {
     pub(super) width: u32,
     pub(super) base: i64,
-    /// Places, and what is added there to what the codes say.
-    pub(super) patches: Vec<(usize, i64)>,
+    /// What is added to what the codes say.
+    patches: Option<Patches<'a>>,
     pub(super) codes: &'a [u8],
+}
+
+/// Patches as they are stored: so many places, ascending, and values.
+#[derive(Clone, Copy)]
+struct Patches<'a> {
+    count: usize,
+    places: &'a [u8],
+    values: &'a [u8],
+    reach: u32,
 }
 
 impl<'a> Stored<'a> {
@@ -104,7 +115,7 @@ impl<'a> Stored<'a> {
             return Err(Error::corrupt("integers: a width over 64"));
         };
         let base = varint::read_signed(&mut bytes)?;
-        let mut patches = Vec::new();
+        let mut patches = None;
         if patched {
             let count = varint::read(&mut bytes)?;
             let &[reach @ 0..=64] = varint::take(&mut bytes, 1)? else {
@@ -115,30 +126,42 @@ impl<'a> Stored<'a> {
                     "integers: {count} patches of {n} numbers of {width} bits"
                 )));
             }
-            let count = count as usize;
-            let (mut places, mut values) = (vec![0; count], vec![0; count]);
-            let size = lanes::size(count, PLACE);
-            lanes::unpack(varint::take(&mut bytes, size as u64)?, PLACE, 0, &mut places)?;
-            let size = lanes::size(count, reach.into());
-            lanes::unpack(varint::take(&mut bytes, size as u64)?, reach.into(), 0, &mut values)?;
-            if !places.is_sorted_by(|a, b| a < b) || places[count - 1] >= n as i64 {
-                return Err(Error::corrupt("integers: patches that do not ascend"));
-            }
-            let pairs = places.into_iter().zip(values);
-            let above = |value: i64| unzigzag(value as u64).wrapping_shl(width.into());
-            patches = pairs.map(|(at, value)| (at as usize, above(value))).collect();
+            let (count, reach) = (count as usize, u32::from(reach));
+            let places = varint::take(&mut bytes, lanes::size(count, PLACE) as u64)?;
+            let values = varint::take(&mut bytes, lanes::size(count, reach) as u64)?;
+            patches = Some(Patches { count, places, values, reach });
         }
         Ok(Self { width: width.into(), base, patches, codes: bytes })
+    }
+
+    /// Calls `each` with the place of each patch, ascending and below `n`, and what it adds there.
+    pub(super) fn patches(&self, n: usize, mut each: impl FnMut(usize, i64)) -> Result<()> {
+        let Some(Patches { count, places, values, reach }) = self.patches else { return Ok(()) };
+        let (mut few, mut many) = ([0; 2 * FEW], Vec::new());
+        let slots = if count <= FEW {
+            &mut few[..2 * count]
+        } else {
+            many.resize(2 * count, 0);
+            many.as_mut_slice()
+        };
+        let (own_places, own_values) = slots.split_at_mut(count);
+        lanes::unpack(places, PLACE, 0, own_places)?;
+        lanes::unpack(values, reach, 0, own_values)?;
+        let past = own_places.last().is_some_and(|last| *last >= n as i64);
+        if past || !own_places.is_sorted_by(|a, b| a < b) {
+            return Err(Error::corrupt("integers: patches that do not ascend"));
+        }
+        for (place, value) in own_places.iter().zip(own_values) {
+            each(*place as usize, unzigzag(*value as u64).wrapping_shl(self.width));
+        }
+        Ok(())
     }
 
     /// Fills `out` with the numbers. A patch adds to its code, so that a sum of codes and patches is
     /// that of the numbers whatever the bytes.
     pub(super) fn unpack(&self, out: &mut [i64]) -> Result<()> {
         lanes::unpack(self.codes, self.width, self.base, out)?;
-        for &(place, value) in &self.patches {
-            out[place] = out[place].wrapping_add(value);
-        }
-        Ok(())
+        self.patches(out.len(), |place, value| out[place] = out[place].wrapping_add(value))
     }
 }
 

@@ -221,23 +221,25 @@ pub(crate) fn sum(bytes: &[u8], n: usize) -> Result<i128> {
     let stored = Stored::read(rest, head & PATCHED != 0, n)?;
     // Codes of at most 32 bits above modest numbers: nothing of the values can have wrapped.
     let modest = |number: i64| number.unsigned_abs() < 1 << 50;
-    let small = stored.width <= 32
-        && modest(start)
-        && modest(stored.base)
-        && stored.patches.iter().all(|patch| modest(patch.1));
+    let mut small = stored.width <= 32 && modest(start) && modest(stored.base);
+    // Of themselves, and each as often as there are numbers from it on.
+    let (mut patches, mut running) = (0, 0);
+    stored.patches(n, |place, value| {
+        small &= modest(value);
+        patches += i128::from(value);
+        running += (n - place) as i128 * i128::from(value);
+    })?;
     if !small {
         return decoded_sum(bytes, n);
     }
     let (n, base) = (n as i128, i128::from(stored.base));
     if head & !PATCHED == FRAME {
-        let patches = stored.patches.iter().map(|patch| i128::from(patch.1)).sum::<i128>();
         let codes = lanes::sum_full(stored.codes, stored.width)?;
         return Ok(n * base + i128::from(codes) + patches);
     }
-    let patches = stored.patches.iter().map(|patch| (n - patch.0 as i128) * i128::from(patch.1));
     let codes = lanes::sum_running_full(stored.codes, stored.width)?;
     let line = n * i128::from(start) + n * (n + 1) / 2 * base;
-    Ok(line + i128::from(codes) + patches.sum::<i128>())
+    Ok(line + i128::from(codes) + running)
 }
 
 fn decoded_sum(bytes: &[u8], n: usize) -> Result<i128> {

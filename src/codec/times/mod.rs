@@ -51,6 +51,41 @@ enum Form {
     Integers(Reader),
 }
 
+/// Times of a run of rows that are a step apart.
+///
+/// Invariant: the step is not negative, and no time of the run passes those that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EvenTimes {
+    /// The first.
+    pub first: i64,
+    /// From one to the next.
+    pub step: i64,
+    /// How many there are.
+    pub rows: usize,
+}
+
+impl EvenTimes {
+    fn checked(first: i64, step: i64, rows: usize) -> Option<Self> {
+        let steps = i64::try_from(rows.checked_sub(1)?).ok()?;
+        first.checked_add(step.checked_mul(steps)?)?;
+        (step >= 0).then_some(Self { first, step, rows })
+    }
+
+    /// The time of a row.
+    pub fn at(&self, row: usize) -> i64 {
+        self.first.wrapping_add(self.step.wrapping_mul(row as i64))
+    }
+
+    /// How many rows are before `time`.
+    pub fn before(&self, time: i64) -> usize {
+        if time <= self.first || self.step == 0 {
+            return if time <= self.first { 0 } else { self.rows };
+        }
+        let rows = time.abs_diff(self.first).div_ceil(self.step as u64);
+        usize::try_from(rows).map_or(self.rows, |rows| rows.min(self.rows))
+    }
+}
+
 impl Times {
     /// Reads what the blocks of a column share.
     ///
@@ -71,6 +106,17 @@ impl Times {
         match &self.0 {
             Form::Steps(steps) => Some(steps.at(row)),
             Form::Strides(_) | Form::Integers(_) => None,
+        }
+    }
+
+    /// The times of the rows `rows`, where they are even and need no decoding.
+    pub fn even(&self, block: &[u8], rows: Range<usize>) -> Option<EvenTimes> {
+        match &self.0 {
+            Form::Steps(steps) if block.is_empty() => {
+                let (first, step) = steps.even(&rows)?;
+                EvenTimes::checked(first, step, rows.len())
+            }
+            _ => None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Even steps, but for some gaps.
 
+use std::ops::Range;
+
 use crate::codec::varint;
 use crate::error::{Error, Result};
 
@@ -103,6 +105,13 @@ impl Steps {
             }
             (rest, at, run) = (tail, next, run + 1);
         }
+    }
+
+    /// The first time and the step of rows between which there is no gap.
+    pub(super) fn even(&self, rows: &Range<usize>) -> Option<(i64, i64)> {
+        let run = self.run_of(rows.start);
+        let gap = self.runs.get(run + 1).is_some_and(|next| next.0 < rows.end);
+        (!gap).then(|| (self.after(self.runs[run], rows.start), self.step))
     }
 
     /// The time of a row.

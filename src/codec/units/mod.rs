@@ -69,6 +69,32 @@ fn nearest(value: f64) -> i64 {
     (value + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i64
 }
 
+/// Tenths of a power of ten, from numbers of which doubles are made in kernels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tenths {
+    power: f64,
+    inverse: f64,
+}
+
+impl Tenths {
+    pub(crate) fn new(exponent: u8) -> Self {
+        let power = POWERS[usize::from(exponent)];
+        Self { power, inverse: 1.0 / power }
+    }
+
+    /// As [`decimal`].
+    #[inline(always)]
+    pub(crate) fn value(self, number: i64) -> f64 {
+        near_decimal(number, self.power, self.inverse)
+    }
+
+    /// As [`decimal_sum`], of a sum that is a double.
+    #[inline(always)]
+    pub(crate) fn sum(self, sum: f64) -> f64 {
+        sum / self.power
+    }
+}
+
 /// A sum of numbers in tenths as a double, correctly rounded where the sum is below 2^53.
 pub(crate) fn decimal_sum(sum: i128, exponent: u8) -> f64 {
     sum as f64 / POWERS[usize::from(exponent)]

@@ -153,6 +153,27 @@ fn with_types(fields: &[usize], types: &[FieldType]) -> Result<Vec<(usize, Field
     fields.iter().map(|&field| Ok((field, type_of(types, field)?))).collect()
 }
 
+impl Rows {
+    /// The rows in which at least one column has a value.
+    #[must_use]
+    pub(crate) fn with_points(self) -> Self {
+        let has_point = |row: usize| self.columns.iter().any(|column| column.is_valid(row));
+        if (0..self.times.len()).all(has_point) {
+            return self;
+        }
+        let kept: Vec<usize> = (0..self.times.len()).filter(|row| has_point(*row)).collect();
+        let columns = self.columns.iter().map(|column| {
+            let mut out = Column::empty(column.values.field_type());
+            kept.iter().for_each(|row| out.push_from(column, *row));
+            out
+        });
+        Self {
+            columns: columns.collect(),
+            times: kept.iter().map(|row| self.times[*row]).collect(),
+        }
+    }
+}
+
 impl Group {
     /// The group as a part of its own.
     pub fn into_part(self, order: u64) -> Part {

@@ -9,7 +9,9 @@ use arrow_array::{
 };
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use arrow_schema::{Field, Schema};
+use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::model::{Bitmap, Column, Timestamp, Values};
@@ -18,16 +20,40 @@ use crate::model::{Bitmap, Column, Timestamp, Values};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tags {
     values: Vec<Box<str>>,
-    positions: HashMap<Box<str>, u32>,
+    positions: HashMap<Box<str>, u32, RandomState>,
     keys: Vec<u32>,
+    /// Whether a row lacks the tag.
+    absent: bool,
 }
 
 const NO_TAG: u32 = u32::MAX;
 
 impl Tags {
+    /// Of runs of rows, each with its value.
+    pub(crate) fn of_runs<'a>(
+        runs: impl Iterator<Item = (Option<&'a str>, usize)> + Clone,
+    ) -> Self {
+        let rows = runs.clone().map(|(_, rows)| rows).sum();
+        let mut tags = Self { keys: Vec::with_capacity(rows), ..Self::default() };
+        runs.for_each(|(value, rows)| tags.push(value, rows));
+        tags
+    }
+
     /// Appends `rows` rows that hold `value`.
     pub(crate) fn push(&mut self, value: Option<&str>, rows: usize) {
-        let key = value.map_or(NO_TAG, |value| match self.positions.get(value) {
+        let key = value.map_or(NO_TAG, |value| self.key(value));
+        self.absent |= value.is_none() && rows > 0;
+        self.keys.extend(std::iter::repeat_n(key, rows));
+    }
+
+    fn key(&mut self, value: &str) -> u32 {
+        // Rows come by series, and series by their tags: a value is often that of the row before.
+        if let Some(&last) = self.keys.last()
+            && self.values.get(last as usize).is_some_and(|last| **last == *value)
+        {
+            return last;
+        }
+        match self.positions.get(value) {
             Some(&key) => key,
             None => {
                 let key = self.values.len() as u32;
@@ -35,24 +61,16 @@ impl Tags {
                 self.positions.insert(value.into(), key);
                 key
             }
-        });
-        self.keys.extend(std::iter::repeat_n(key, rows));
+        }
     }
 
-    /// The value of row `row`.
-    pub(crate) fn get(&self, row: usize) -> Option<&str> {
-        self.values.get(self.keys[row] as usize).map(AsRef::as_ref)
-    }
-
-    /// Keeps the given rows, in that order.
-    pub(crate) fn take(&mut self, rows: &[usize]) {
-        self.keys = rows.iter().map(|&row| self.keys[row]).collect();
-    }
-
-    fn array(self) -> Result<ArrayRef> {
-        let valid: Bitmap = self.keys.iter().map(|&key| key != NO_TAG).collect();
-        let keys = self.keys.into_iter().map(|key| if key == NO_TAG { 0 } else { key });
-        let keys = UInt32Array::new(keys.collect(), nulls(Some(valid)));
+    fn array(mut self) -> Result<ArrayRef> {
+        let mut valid = None;
+        if self.absent {
+            valid = Some(self.keys.iter().map(|&key| key != NO_TAG).collect());
+            self.keys.iter_mut().filter(|key| **key == NO_TAG).for_each(|key| *key = 0);
+        }
+        let keys = UInt32Array::new(self.keys.into(), nulls(valid));
         let values = StringArray::from_iter_values(self.values);
         let array = DictionaryArray::<UInt32Type>::try_new(keys, Arc::new(values));
         Ok(Arc::new(array.map_err(|e| Error::Internal(e.to_string()))?))
@@ -85,8 +103,9 @@ impl Frame {
             let time = TimestampNanosecondArray::new(ScalarBuffer::from(time), None);
             add("time".to_owned(), false, Arc::new(time.with_timezone("UTC")));
         }
-        for (name, tags) in self.tags {
-            add(name, true, tags.array()?);
+        let tags = self.tags.into_par_iter().map(|(name, tags)| Ok((name, tags.array()?)));
+        for (name, tags) in tags.collect::<Result<Vec<_>>>()? {
+            add(name, true, tags);
         }
         for (name, times) in self.times {
             let times = TimestampNanosecondArray::new(ScalarBuffer::from(times), None);
@@ -117,7 +136,8 @@ fn nulls(validity: Option<Bitmap>) -> Option<NullBuffer> {
     Some(NullBuffer::new(BooleanBuffer::new(bits, 0, len)))
 }
 
-fn array(column: Column) -> Result<ArrayRef> {
+/// A column as Arrow has it, its numbers not copied.
+pub(crate) fn array(column: Column) -> Result<ArrayRef> {
     let nulls = nulls(column.validity);
     Ok(match column.values {
         Values::F64(v) => Arc::new(Float64Array::new(ScalarBuffer::from(v), nulls)),

@@ -3,14 +3,15 @@
 use arrow_array::RecordBatch;
 use rayon::prelude::*;
 
-use super::groups;
-use super::read::Reader;
+use super::finish::Finisher;
+use super::read::{Found, Reader};
+use super::{groups, series_of};
 use crate::chunk::Part;
 use crate::error::Result;
 use crate::kernels::merge::{blocks_in, live_rows};
 use crate::kernels::{Guard, Rows};
 use crate::model::{Column, TimeRange, Timestamp};
-use crate::query::plan::{check_range, tag_filter, tag_ids};
+use crate::query::plan::{check_range, tag_ids};
 use crate::query::{ChunkSource, LastQuery, QueryContext, SeriesRef};
 
 /// Reads the latest row of each group, ordered by the tags of `by` (or by series). Of several rows
@@ -25,41 +26,50 @@ pub fn last(
 ) -> Result<RecordBatch> {
     check_range(query.range)?;
     let schema = source.schema();
-    let reader = Reader::new(source, query.fields.as_deref(), false, context)?;
+    let predicate = query.predicate.as_ref();
+    let reader = Reader::new(source, query.fields.as_deref(), query.every_row, predicate, context)?;
+    let nothing = reader.frame(Vec::new())?.into_batch()?;
+    let finisher = Finisher::new(&query.finish, &nothing.schema())?;
+    let range = reader.range(query.range);
     let all: Vec<usize> = (0..schema.tags.len()).collect();
     let by = query.by.as_deref().map_or(Ok(all), |by| tag_ids(schema, by))?;
-    let series = source.series(&tag_filter(schema, &query.filter)?, query.range)?;
+    let series = reader.series(series_of(source, &query.filter, range, context)?)?;
     let groups = groups(series, &by);
     let found = groups
         .par_iter()
         .map(|group| {
-            if reader.leaves_rows_out() {
-                let rows = group.series.par_iter().map(|one| {
-                    let rows = last_with_point(&reader, one, query.range)?;
-                    Ok(rows.map(|rows| (one, rows)))
-                });
-                let rows = rows.collect::<Result<Vec<_>>>()?;
-                return Ok(rows.into_iter().flatten().max_by_key(|(_, row)| row.times[0]));
-            }
-            let times = group.series.par_iter().map(|one| {
-                let parts = reader.parts(one, query.range)?;
-                let latest = latest(&parts, query.range, context)?;
-                Ok(latest.map(|time| (time, one, parts)))
-            });
-            let times = times.collect::<Result<Vec<_>>>()?;
-            let Some((time, one, parts)) = times.into_iter().flatten().max_by_key(|t| t.0) else {
-                return Ok(None);
-            };
-            let instant = TimeRange::new(Some(time), time.checked_add(1));
-            Ok(Some((one, last_row(reader.merge(&parts, instant)?))))
+            let of = |one| Ok(latest_row(&reader, one, range)?.map(|(time, row)| (time, one, row)));
+            let rows = group.series.par_iter().map(of).collect::<Result<Vec<_>>>()?;
+            let latest = rows.into_iter().flatten().max_by_key(|(time, ..)| *time);
+            Ok(latest.map(|(_, one, row)| (one, row)))
         })
-        .collect::<Result<Vec<Option<(&SeriesRef, Rows)>>>>()?;
-    reader.frame(found.into_iter().flatten().collect()).into_batch()
+        .collect::<Result<Vec<Option<(&SeriesRef, Found)>>>>()?;
+    finisher.apply(reader.frame(found.into_iter().flatten().collect())?.into_batch()?)
+}
+
+/// The latest row of a series, with its time.
+fn latest_row(
+    reader: &Reader<'_>,
+    series: &SeriesRef,
+    range: TimeRange,
+) -> Result<Option<(Timestamp, Found)>> {
+    if reader.leaves_rows_out() {
+        let rows = last_that_is_read(reader, series, range)?;
+        return Ok(rows.map(|rows| (rows.times[0], Found::Rows(rows))));
+    }
+    if let Some(found) = reader.last_of_block(&reader.tail(series, range)?, range)? {
+        return Ok(Some(found));
+    }
+    let parts = reader.parts(series, range)?;
+    let Some(time) = latest(&parts, range, reader.guard())? else { return Ok(None) };
+    let instant = TimeRange::new(Some(time), time.checked_add(1));
+    let row = last_row(reader.merge(&parts, &series.key, instant)?);
+    Ok(Some((time, Found::Rows(row))))
 }
 
 /// The latest row that the reader does not leave out: reads the last block, then four times as
 /// many, and so on, until there is one.
-fn last_with_point(
+fn last_that_is_read(
     reader: &Reader<'_>,
     series: &SeriesRef,
     range: TimeRange,
@@ -76,7 +86,11 @@ fn last_with_point(
         let from = spans.iter().take(taken).map(|span| span.0).min();
         let Some(from) = from else { return Ok(None) };
         // Blocks further back may still reach into this span: the merge takes all that do.
-        let rows = reader.merge(&parts, range.intersect(&TimeRange::new(Some(from), None)))?;
+        let rows = reader.merge(
+            &parts,
+            &series.key,
+            range.intersect(&TimeRange::new(Some(from), None)),
+        )?;
         if !rows.times.is_empty() {
             return Ok(Some(last_row(rows)));
         }

@@ -3,13 +3,13 @@
 use arrow_array::RecordBatch;
 use rayon::prelude::*;
 
-use super::{Frame, Tags};
+use super::{Frame, Tags, series_of};
 use crate::chunk::{Part, PartData};
 use crate::error::Result;
 use crate::kernels::merge::all_live;
 use crate::kernels::{Guard, merge_parts_guarded};
 use crate::model::{Column, Duplicates, TimeRange, Timestamp, Values};
-use crate::query::plan::{check_range, tag_filter};
+use crate::query::plan::check_range;
 use crate::query::{ChunkSource, QueryContext, SeriesQuery};
 
 /// Lists series that have rows: every tag, `first_time`, `last_time` and `rows`, ordered by key.
@@ -25,7 +25,7 @@ pub fn series(
 ) -> Result<RecordBatch> {
     check_range(query.range)?;
     let schema = source.schema();
-    let series = source.series(&tag_filter(schema, &query.filter)?, query.range)?;
+    let series = series_of(source, &query.filter, query.range, context)?;
     let extents = series
         .par_iter()
         .map(|one| {

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::series_of;
 use crate::chunk::Stats;
 use crate::error::Result;
-use crate::kernels::{Accumulator, FieldPlan, Guard, Needs};
-use crate::query::plan::{check_range, tag_filter};
+use crate::kernels::{Accumulator, Bucketing, Guard, Needs, Plan};
+use crate::model::FieldType;
+use crate::query::plan::check_range;
 use crate::query::{ChunkSource, QueryContext, SeriesRef, SumQuery};
 
 /// Most tasks that the series are cut into; fixed, so that a sum does not depend on the threads.
@@ -30,22 +32,24 @@ pub fn sum(
     let schema = source.schema();
     let field = schema.require_field(&query.field)?;
     let ty = schema.fields[field].ty;
-    let plan: Arc<[FieldPlan]> = Arc::new([FieldPlan { field, ty, needs: Needs::STATISTICS }]);
-    let series = source.series(&tag_filter(schema, &query.filter)?, query.range)?;
+    let plan = Arc::new(Plan::of_field(field, ty, Needs::STATISTICS));
+    let types: Arc<[FieldType]> = schema.fields.iter().map(|field| field.ty).collect();
+    let empty = || Accumulator::new(Arc::clone(&plan), Arc::clone(&types), Bucketing::all());
+    let series = series_of(source, &query.filter, query.range, context)?;
     let each = series.len().div_ceil(TASKS).max(1);
     let fold = |some: &[SeriesRef]| {
-        let mut own = Accumulator::new(Arc::clone(&plan), None)?;
+        let mut own = empty();
         let mut covered = None;
         for one in some {
             context.poll()?;
             let summary = source.summary(one, query.range, field)?;
-            own.fold_series(&summary.rest, query.range, schema.duplicates, context)?;
+            own.fold_series(&summary.rest, query.range, schema.duplicates, None, context)?;
             Stats::merge_into(&mut covered, summary.covered);
         }
         Ok((own, covered))
     };
     let folded = series.par_chunks(each).map(fold).collect::<Result<Vec<_>>>()?;
-    let mut whole = Accumulator::new(Arc::clone(&plan), None)?;
+    let mut whole = empty();
     let mut total = None;
     for (own, covered) in folded {
         whole.merge(own, context)?;

@@ -2,13 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::memory::{MemorySource, cell, cells, names};
 use crate::Error;
+use crate::chunk::{Part, PartData, PlainChunk};
 use crate::kernels::testing::{agrees, flat, mixed, part_of, parts, points_of, range};
-use crate::model::{Duplicates, TimeRange, Value};
+use crate::model::{Column, Duplicates, TimeRange, Value, Values};
 use crate::query::{AnomalyQuery, CorrelateQuery, QueryContext, correlate, top_anomalies};
 
 const HOSTS: [(&str, &str); 4] = [("a", "x"), ("b", "x"), ("b", "y"), ("c", "x")];
@@ -130,6 +132,80 @@ proptest! {
             let none = pairs.len() < 2 || (constant && !r.is_nan()) || (constant && !my.is_nan());
             let wanted = (!none).then_some(Value::F64(r));
             prop_assert!(agrees(&cell(&batch, "r", row), &wanted), "{wanted:?}");
+        }
+    }
+}
+
+/// Series whose times are the same, plain and encoded: what is computed from blocks as they are
+/// stored against what is computed from rows.
+#[test]
+fn shared_times_give_what_rows_give() {
+    const ROWS: usize = 2500;
+    let noise = |series: usize, row: usize| {
+        let mixed = (series * ROWS + row) as u64;
+        mixed.wrapping_add(7).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33
+    };
+    let column = |kind: usize, series: usize| {
+        let values = (0..ROWS).map(|row| noise(series, row));
+        let mut column = Column::new(match kind {
+            // Counted, selected, and too far apart for either.
+            0 => Values::F64(values.map(|v| (v % 101) as f64).collect()),
+            1 => Values::F64(values.map(|v| (v % 30_000) as f64 / 100.0).collect()),
+            2 => Values::F64(values.map(|v| v as f64).collect()),
+            3 => Values::F64(
+                values.map(|v| [f64::NAN, v as f64 / 7.0][(v % 9).min(1) as usize]).collect(),
+            ),
+            _ => Values::F64(values.map(|v| (v % 77) as f64).collect()),
+        });
+        if kind == 4 {
+            column.validity = Some((0..ROWS).map(|row| noise(series, row) % 5 > 0).collect());
+            let zero =
+                |(row, v): (usize, &mut f64)| *v *= f64::from(u8::from(noise(series, row) % 5 > 0));
+            if let Values::F64(values) = &mut column.values {
+                values.iter_mut().enumerate().for_each(zero);
+            }
+        }
+        column
+    };
+    let source = |x: usize, y: usize, encoded: bool| {
+        let series = ["a", "b", "c", "d", "e"].iter().enumerate().map(|(at, host)| {
+            let times = (0..ROWS as i64).map(|row| row * 10).collect();
+            let columns = vec![column(x, at), column(y, at + 9)];
+            let plain = PartData::Plain(Arc::new(PlainChunk { times, columns }));
+            let deleted: Arc<[TimeRange]> = Arc::new([TimeRange::new(Some(20_000), Some(20_100))]);
+            let part = Part { data: plain, fields: Arc::new([0, 4]), order: 0, deleted };
+            let which = if encoded { u64::MAX } else { 0 };
+            let host = if *host == "e" { "d" } else { *host };
+            (Some(host), Some(["x", "y"][at / 4]), mixed(vec![part], Duplicates::Keep, which))
+        });
+        MemorySource::new(Duplicates::Keep, series.collect())
+    };
+    let context = QueryContext::default();
+    let cut = TimeRange::new(Some(345), Some(19_005));
+    for (x, y) in [(0, 1), (1, 0), (2, 0), (3, 1), (4, 2)] {
+        for range in [cut, TimeRange::ALL] {
+            let all = [source(x, y, true), source(x, y, false)].map(|source| {
+                let correlated = CorrelateQuery {
+                    x: "usage".to_owned(),
+                    y: "load".to_owned(),
+                    by: vec!["host".to_owned()],
+                    filter: vec![],
+                    range,
+                    tolerance: None,
+                };
+                [
+                    top_anomalies(&source, &anomalies(4, range), &context).unwrap(),
+                    correlate(&source, &correlated, &context).unwrap(),
+                ]
+            });
+            for (blocks, rows) in all[0].iter().zip(&all[1]) {
+                assert_eq!((blocks.num_rows(), names(blocks)), (4, names(rows)));
+                for name in names(blocks) {
+                    for (a, b) in cells(blocks, &name).into_iter().zip(cells(rows, &name)) {
+                        assert!(agrees(&a, &b), "{name} of fields {x} and {y}: {a:?}, {b:?}");
+                    }
+                }
+            }
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::storage::vfs::Store;
 pub(super) const CHUNK_ENTRY: usize = 32;
 /// Bytes of a series' entry before its tag codes: id and first chunk.
 pub(super) const SERIES_ENTRY: usize = 20;
+/// Most series whose keys are kept once they were read.
+const KEPT_KEYS: usize = 1 << 16;
 /// How much of the file's end the first read takes; most footers fit.
 const TAIL: u64 = 16 * 1024;
 
@@ -47,6 +49,8 @@ pub struct Segment {
     footer: Footer,
     groups: Vec<Arc<[usize]>>,
     series_table: OnceLock<Slab>,
+    /// The keys of series that were asked for; empty in a segment of too many series.
+    keys: Box<[OnceLock<Arc<SeriesKey>>]>,
     chunk_directory: OnceLock<Slab>,
     dictionaries: Vec<OnceLock<Dictionary>>,
     postings: Vec<OnceLock<Postings>>,
@@ -65,12 +69,15 @@ impl Segment {
             .map_err(|e| e.within(&path))?;
         let groups = footer.groups.iter().map(|fields| Arc::from(fields.as_slice())).collect();
         let tags = footer.tags.len();
+        let series = footer.series as usize;
+        let kept = if series <= KEPT_KEYS { series } else { 0 };
         Ok(Self {
             store,
             path,
             meta,
             groups,
             series_table: OnceLock::new(),
+            keys: (0..kept).map(|_| OnceLock::new()).collect(),
             chunk_directory: OnceLock::new(),
             dictionaries: (0..tags).map(|_| OnceLock::new()).collect(),
             postings: (0..tags).map(|_| OnceLock::new()).collect(),
@@ -180,6 +187,23 @@ impl Segment {
             });
         }
         Ok(SeriesKey::new(values))
+    }
+
+    /// As [`Self::series_key`], shared with whoever asks again.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn shared_key(&self, ordinal: usize, tags: usize) -> Result<Arc<SeriesKey>> {
+        let kept = self.keys.get(ordinal);
+        // A table can have got more tags since.
+        if let Some(key) = kept.and_then(OnceLock::get).filter(|key| key.tags.len() == tags) {
+            return Ok(Arc::clone(key));
+        }
+        let key = Arc::new(self.series_key(ordinal, tags)?);
+        if let Some(kept) = kept {
+            kept.get_or_init(|| Arc::clone(&key));
+        }
+        Ok(key)
     }
 
     /// The ordinal of the series with these tags, when it is here: a binary search, for series
