@@ -1,6 +1,11 @@
 //! Percentiles by linear interpolation between the closest ranks (Hyndman and Fan's type 7, 1996;
 //! NumPy's and Polars' "linear"), NaN sorting as the greatest.
 
+use crate::codec::simd::dispatched;
+
+/// Numbers that are counted again and again rather than reordered.
+const FEW: usize = 1 << 12;
+
 /// The percentile `percent` (0 to 100) of `values`, which it reorders; `None` of no value.
 pub fn percentile(values: &mut [f64], percent: f64) -> Option<f64> {
     let last = values.len().checked_sub(1)?;
@@ -19,6 +24,58 @@ pub fn percentile(values: &mut [f64], percent: f64) -> Option<f64> {
     // Past the numbers comes NaN.
     let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(f64::NAN);
     Some(if low == high { low } else { low + part * (high - low) })
+}
+
+/// The same of the values that numbers stand for, in the same order; may reorder them.
+pub(crate) fn percentile_of_numbers(
+    numbers: &mut [i64],
+    value: impl Fn(i64) -> f64,
+    percent: f64,
+) -> Option<f64> {
+    let last = numbers.len().checked_sub(1)?;
+    let rank = last as f64 * (percent / 100.0);
+    let below = (rank.floor() as usize).min(last);
+    let (low, next) = if numbers.len() <= FEW {
+        two_of(numbers, below as u64)
+    } else {
+        let (_, low, above) = numbers.select_nth_unstable(below);
+        (*low, above.iter().copied().min().unwrap_or(*low))
+    };
+    let part = rank - below as f64;
+    let (low, high) = (value(low), value(next));
+    Some(if part == 0.0 || low == high { low } else { low + part * (high - low) })
+}
+
+dispatched! {
+    /// The number of a rank, from 0 on, and the one after it; of the last rank itself again. By
+    /// halving what lies between the least and the greatest.
+    fn two_of(numbers: &[i64], rank: u64) -> (i64, i64) {
+        let (mut low, mut high) = (i64::MAX, i64::MIN);
+        for &number in numbers {
+            low = low.min(number);
+            high = high.max(number);
+        }
+        while low < high {
+            let middle = low.midpoint(high);
+            // Rounded towards zero, and so up where it is negative.
+            let middle = if middle == high { middle - 1 } else { middle };
+            let mut within = 0u64;
+            for &number in numbers {
+                within += u64::from(number <= middle);
+            }
+            if within > rank {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        let (mut within, mut next) = (0u64, i64::MAX);
+        for &number in numbers {
+            within += u64::from(number <= low);
+            next = next.min(if number > low { number } else { i64::MAX });
+        }
+        (low, if within > rank + 1 || within == numbers.len() as u64 { low } else { next })
+    }
 }
 
 /// The median, as [`percentile`] of 50.
@@ -46,6 +103,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::codec::simd::{Level, limit};
 
     pub(crate) fn naive(values: &[f64], percent: f64) -> Option<f64> {
         let mut sorted = values.to_vec();
@@ -73,6 +131,25 @@ pub(crate) mod tests {
             for percent in percents {
                 let (a, b) = (percentile(&mut scratch, percent), naive(&values, percent));
                 prop_assert!(a == b || (a.is_some_and(f64::is_nan) && b.is_some_and(f64::is_nan)));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_selected_as_their_values(
+            numbers in prop_oneof![
+                prop::collection::vec(-20..20i64, 1..60),
+                prop::collection::vec(any::<i64>(), 1..60),
+                prop::collection::vec(-1000..1000i64, FEW..FEW + 9),
+            ],
+            percent in prop_oneof![0.0..=100.0f64, Just(0.0), Just(50.0), Just(100.0)],
+        ) {
+            let values: Vec<f64> = numbers.iter().map(|&n| n as f64).collect();
+            for level in [Level::Portable, Level::Avx2, Level::Avx512] {
+                limit(level);
+                let found = percentile_of_numbers(&mut numbers.clone(), |n| n as f64, percent);
+                prop_assert_eq!(found, naive(&values, percent));
             }
         }
     }

@@ -187,8 +187,8 @@ pub(crate) fn exact(value: &Option<Value>) -> String {
     }
 }
 
-/// Every function, percentiles by example.
-pub(crate) const FUNCTIONS: [Function; 13] = [
+/// Every function of one field's points, whatever their series; percentiles by example.
+pub(crate) const FUNCTIONS: [Function; 20] = [
     Function::Count,
     Function::Sum,
     Function::Mean,
@@ -202,7 +202,64 @@ pub(crate) const FUNCTIONS: [Function; 13] = [
     Function::Percentile(0.0),
     Function::Percentile(95.0),
     Function::Percentile(99.9),
+    Function::StdPop,
+    Function::VarPop,
+    Function::Distinct,
+    Function::Mode,
+    Function::ApproxPercentile(0.0),
+    Function::ApproxPercentile(50.0),
+    Function::ApproxPercentile(95.0),
 ];
+
+/// The functions of points in the order of time.
+pub(crate) const COURSES: [Function; 5] = [
+    Function::Increase,
+    Function::Rate,
+    Function::Delta,
+    Function::TimeWeighted,
+    Function::TimeWeightedLinear,
+];
+
+/// What `function` of [`COURSES`] makes of the points of several series, each by time.
+pub(crate) fn course_of(series: &[Vec<(Timestamp, f64)>], function: Function) -> Option<f64> {
+    let nan = series.iter().flatten().any(|(_, value)| value.is_nan());
+    let whole = |value: f64| Some(if nan { f64::NAN } else { value });
+    let long: Vec<_> = series.iter().filter(|points| points.len() >= 2).collect();
+    let lasting = |points: &[(Timestamp, f64)]| (points[points.len() - 1].0 - points[0].0) as f64;
+    let increase = |points: &[(Timestamp, f64)]| -> f64 {
+        points.windows(2).map(|w| if w[1].1 < w[0].1 { w[1].1 } else { w[1].1 - w[0].1 }).sum()
+    };
+    match function {
+        Function::Delta if !long.is_empty() => {
+            whole(long.iter().map(|p| p[p.len() - 1].1 - p[0].1).sum())
+        }
+        Function::Increase if !long.is_empty() => whole(long.iter().map(|p| increase(p)).sum()),
+        Function::Rate => {
+            let long: Vec<_> = long.iter().filter(|p| lasting(p) > 0.0).collect();
+            let sum = long.iter().map(|p| increase(p) / (lasting(p) / 1e9)).sum();
+            if long.is_empty() { None } else { whole(sum) }
+        }
+        Function::TimeWeighted | Function::TimeWeightedLinear => {
+            let (mut area, mut duration) = (0.0, 0.0);
+            for w in series.iter().flat_map(|points| points.windows(2)) {
+                let held = (w[1].0 - w[0].0) as f64;
+                let value = match function {
+                    Function::TimeWeighted => w[0].1,
+                    _ => (w[0].1 + w[1].1) / 2.0,
+                };
+                area += if held > 0.0 { value * held } else { 0.0 };
+                duration += held;
+            }
+            let all: Vec<f64> = series.iter().flatten().map(|p| p.1).collect();
+            match duration > 0.0 {
+                true => whole(area / duration),
+                false if all.is_empty() => None,
+                false => whole(all.iter().sum::<f64>() / all.len() as f64),
+            }
+        }
+        _ => None,
+    }
+}
 
 /// The points of a field by arrival, duplicates resolved.
 pub(crate) fn points_of(
@@ -224,8 +281,21 @@ pub(crate) fn aggregate_points(
     ty: FieldType,
 ) -> Option<Value> {
     let count = points.len() as f64;
-    if function == Function::Count {
-        return Some(Value::I64(points.len() as i64));
+    let same = |a: &Value, b: &Value| match (a, b) {
+        (Value::F64(a), Value::F64(b)) => a == b || (a.is_nan() && b.is_nan()),
+        (a, b) => a == b,
+    };
+    let mut distinct: Vec<(Value, usize)> = Vec::new();
+    for (_, value) in points {
+        match distinct.iter_mut().find(|(known, _)| same(known, value)) {
+            Some((_, n)) => *n += 1,
+            None => distinct.push((value.clone(), 1)),
+        }
+    }
+    match function {
+        Function::Count => return Some(Value::I64(points.len() as i64)),
+        Function::Distinct => return Some(Value::I64(distinct.len() as i64)),
+        _ => {}
     }
     let mut by_time: Vec<&(Timestamp, Value)> = points.iter().collect();
     by_time.sort_by_key(|p| p.0);
@@ -286,13 +356,55 @@ pub(crate) fn aggregate_points(
         Function::Mean => Value::F64(sum / count),
         Function::Min => pick(true)?,
         Function::Max => pick(false)?,
+        Function::Mode => {
+            let less = |a: &Value, b: &Value| match (a, b) {
+                (Value::F64(a), Value::F64(b)) => a < b || (b.is_nan() && !a.is_nan()),
+                (Value::I64(a), Value::I64(b)) => a < b,
+                (Value::Bool(a), Value::Bool(b)) => a < b,
+                (Value::Str(a), Value::Str(b)) => a < b,
+                _ => false,
+            };
+            let mut best = distinct.first()?.clone();
+            for (value, n) in distinct {
+                if n > best.1 || (n == best.1 && less(&value, &best.0)) {
+                    best = (value, n);
+                }
+            }
+            best.0
+        }
+        Function::VarPop | Function::StdPop => {
+            let squares: f64 = numbers.iter().map(|v| (v - sum / count).powi(2)).sum();
+            let variance = squares / count;
+            Value::F64(if function == Function::VarPop { variance } else { variance.sqrt() })
+        }
+        Function::ApproxPercentile(percent) => {
+            // The closest rank below, NaN last.
+            let mut sorted = numbers;
+            sorted.sort_by(|a, b| a.is_nan().cmp(&b.is_nan()).then(a.total_cmp(b)));
+            Value::F64(sorted[((sorted.len() - 1) as f64 * (percent / 100.0)) as usize])
+        }
         Function::Var => Value::F64(variance()?),
         Function::Std => Value::F64(variance()?.sqrt()),
         Function::First => first,
         Function::Last => last,
         Function::Median => Value::F64(percentile::tests::naive(&numbers, 50.0)?),
         Function::Percentile(p) => Value::F64(percentile::tests::naive(&numbers, p)?),
+        other => panic!("{other:?} is not of one field's points"),
     })
+}
+
+/// Equal as far as the function promises.
+pub(crate) fn fits(function: Function, a: &Option<Value>, b: &Option<Value>) -> bool {
+    match (function, a, b) {
+        (Function::ApproxPercentile(_), Some(Value::F64(a)), Some(Value::F64(b))) => {
+            (a.is_nan() && b.is_nan()) || a == b || (a - b).abs() <= 0.00501 * b.abs()
+        }
+        // -0.0 and 0.0 are one value.
+        (Function::Mode, Some(Value::F64(a)), Some(Value::F64(b))) => {
+            a == b || (a.is_nan() && b.is_nan())
+        }
+        _ => agrees(a, b),
+    }
 }
 
 /// Equal, doubles within the rounding of another order of additions.

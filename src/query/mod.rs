@@ -2,8 +2,9 @@
 
 pub mod context;
 pub mod execute;
-pub mod having;
+pub mod expr;
 pub mod plan;
+pub(crate) mod predicate;
 pub mod relate;
 mod source;
 #[cfg(test)]
@@ -11,11 +12,12 @@ mod tests;
 
 pub use crate::kernels::Function;
 pub use context::{Budget, CancelToken, QueryContext};
-pub use execute::{aggregate, last, read, series, sum};
-pub use having::{Comparison, Having};
+pub use execute::{aggregate, explain, last, read, result_columns, series, sum};
+pub use expr::{Expr, Interval, Literal};
 pub(crate) use plan::tag_filter;
 pub use plan::{
-    AggregateQuery, Fill, Filter, LastQuery, OrderBy, ReadQuery, SeriesQuery, SumQuery,
+    Aggregate, AggregateQuery, Bucket, Fill, Filter, Finish, LastQuery, OrderBy, ReadQuery,
+    SeriesQuery, SumQuery,
 };
 pub use relate::{AnomalyQuery, CorrelateQuery, correlate, top_anomalies};
 pub use source::{ChunkSource, SeriesRef, Summary, TagFilter};

@@ -1,6 +1,6 @@
 //! The logical plans: what to ask of a table, by name. The fluent API and SQL build the same.
 
-use super::having::Having;
+use super::expr::{Expr, Interval};
 use super::source::TagFilter;
 use crate::error::{Error, Result};
 use crate::kernels::Function;
@@ -22,53 +22,148 @@ pub enum Fill {
     Value(f64),
 }
 
-/// Orders rows by an output column; nulls come last, NaN counts as the greatest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrderBy {
-    /// `time`, a tag of `by`, or a column such as `usage_mean`.
-    pub column: String,
-    /// The greatest first.
-    pub descending: bool,
+/// One output of an aggregate query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregate {
+    /// The column's name in the result, such as `usage_mean`.
+    pub name: String,
+    /// What is computed.
+    pub function: Function,
+    /// As many expressions over time, tags and fields as the function takes; mostly one field:
+    /// [`Expr::Column`]. None for [`Function::Rows`].
+    pub inputs: Vec<Expr>,
 }
 
-/// Aggregates by bucket and tags. The result has the columns `time` (with `every`), `by`, then
-/// one a field and function: `usage_mean`; ordered by tags, then time, unless `order` says so.
+impl Aggregate {
+    /// Of a field, called `usage_mean`.
+    pub fn of_field(field: &str, function: Function) -> Self {
+        let inputs = if function.inputs() == 0 { Vec::new() } else { vec![Expr::column(field)] };
+        Self { name: format!("{field}_{}", function.name()), function, inputs }
+    }
+}
+
+/// Buckets of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// The length of a bucket: months or nanoseconds, positive, not both.
+    pub width: Interval,
+    /// The start of a bucket in ns; the default is 1970-01-01, for whole weeks Monday 2000-01-03,
+    /// for months 2000-01-01 (as DuckDB and TimescaleDB have it).
+    pub origin: Option<i64>,
+    /// The time zone whose days, weeks and months count (an IANA name); UTC without.
+    pub timezone: Option<String>,
+    /// Sliding windows of `width` that start every `step` nanoseconds; `None`: buckets do not
+    /// overlap.
+    pub step: Option<i64>,
+}
+
+impl Bucket {
+    /// Of so many nanoseconds.
+    pub fn of_nanos(nanos: i64) -> Self {
+        Self::of(Interval { months: 0, nanos })
+    }
+
+    /// Of that length.
+    pub fn of(width: Interval) -> Self {
+        Self { width, origin: None, timezone: None, step: None }
+    }
+}
+
+/// What becomes of the rows of a result, in this order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Finish {
+    /// Which rows stay: a condition over the result's columns.
+    pub having: Option<Expr>,
+    /// The columns to make of them, by name; `None`: those that there are.
+    pub select: Option<Vec<(String, Expr)>>,
+    /// Each row once.
+    pub distinct: bool,
+    /// Most significant first; over the columns before `select` and, first, those it makes.
+    pub order: Vec<OrderBy>,
+    /// How many of the first rows are left out.
+    pub offset: usize,
+    /// How many are left then, at most.
+    pub limit: Option<usize>,
+}
+
+impl Finish {
+    /// How many of the first rows are enough, where no other could come before them.
+    pub(crate) fn first_rows(&self) -> Option<usize> {
+        let plain = self.having.is_none() && self.order.is_empty() && !self.distinct;
+        self.limit.filter(|_| plain)?.checked_add(self.offset)
+    }
+
+    /// Only the first rows.
+    pub fn limit(limit: Option<usize>) -> Self {
+        Self { limit, ..Self::default() }
+    }
+}
+
+/// Orders rows; NaN counts as the greatest, rows that tie keep their order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderBy {
+    /// By its value.
+    pub by: Expr,
+    /// The greatest first.
+    pub descending: bool,
+    /// Nulls before all else instead of after.
+    pub nulls_first: bool,
+}
+
+impl OrderBy {
+    /// By a column, nulls last.
+    pub fn column(name: &str, descending: bool) -> Self {
+        Self { by: Expr::column(name), descending, nulls_first: false }
+    }
+}
+
+/// Aggregates by bucket and tags. The result has the columns `time` (with `bucket`), `by`, then
+/// the aggregates; ordered by tags, then time, unless `finish` says so.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AggregateQuery {
-    /// Field names with the functions of each.
-    pub fields: Vec<(String, Vec<Function>)>,
-    /// The length of a bucket in nanoseconds, aligned to the epoch; `None`: all of the range.
-    pub every: Option<i64>,
+    /// What to compute.
+    pub aggregates: Vec<Aggregate>,
+    /// The buckets of time; `None`: all of the range is one.
+    pub bucket: Option<Bucket>,
     /// The tags that make a group.
     pub by: Vec<String>,
     /// Which series.
     pub filter: Filter,
     /// Which times.
     pub range: TimeRange,
-    /// Which result rows.
-    pub having: Option<Having>,
-    /// Gap filling; needs `every`.
-    pub fill: Option<Fill>,
-    /// The order of the result, most significant first.
-    pub order: Vec<OrderBy>,
-    /// At most so many rows: the first ones.
-    pub limit: Option<usize>,
+    /// Which rows: a condition over time, tags and fields, beyond `filter` and `range`.
+    pub predicate: Option<Expr>,
+    /// Gap filling, one for all or one an aggregate; empty: none. Needs `bucket`.
+    pub fill: Vec<Fill>,
+    /// One row also where there is nothing, as in SQL without GROUP BY.
+    pub one_row: bool,
+    /// What becomes of the rows.
+    pub finish: Finish,
 }
 
 impl AggregateQuery {
     /// Of all rows of a table, in one row.
-    pub fn new(fields: Vec<(String, Vec<Function>)>) -> Self {
+    pub fn new(aggregates: Vec<Aggregate>) -> Self {
         Self {
-            fields,
-            every: None,
+            aggregates,
+            bucket: None,
             by: Vec::new(),
             filter: Vec::new(),
             range: TimeRange::ALL,
-            having: None,
-            fill: None,
-            order: Vec::new(),
-            limit: None,
+            predicate: None,
+            fill: Vec::new(),
+            one_row: false,
+            finish: Finish::default(),
         }
+    }
+
+    /// The same of fields, each with its functions.
+    pub fn of_fields(fields: &[(String, Vec<Function>)]) -> Self {
+        let each = |(field, functions): &(String, Vec<Function>)| {
+            let aggregates = functions.iter().map(|&f| Aggregate::of_field(field, f));
+            aggregates.collect::<Vec<_>>()
+        };
+        Self::new(fields.iter().flat_map(each).collect())
     }
 }
 
@@ -81,8 +176,10 @@ pub struct ReadQuery {
     pub filter: Filter,
     /// Which times.
     pub range: TimeRange,
-    /// At most so many rows: the first ones.
-    pub limit: Option<usize>,
+    /// Which rows: a condition over time, tags and fields, beyond `filter` and `range`.
+    pub predicate: Option<Expr>,
+    /// What becomes of the rows.
+    pub finish: Finish,
     /// Whether rows that were written without any of `fields` are there too: then the fields
     /// asked for do not change which rows there are.
     pub every_row: bool,
@@ -94,7 +191,8 @@ impl Default for ReadQuery {
             fields: None,
             filter: Vec::new(),
             range: TimeRange::ALL,
-            limit: None,
+            predicate: None,
+            finish: Finish::default(),
             every_row: false,
         }
     }
@@ -111,11 +209,25 @@ pub struct LastQuery {
     pub filter: Filter,
     /// Which times.
     pub range: TimeRange,
+    /// Which rows: a condition over time, tags and fields, beyond `filter` and `range`.
+    pub predicate: Option<Expr>,
+    /// Whether rows that were written without any of `fields` are there too.
+    pub every_row: bool,
+    /// What becomes of the rows.
+    pub finish: Finish,
 }
 
 impl Default for LastQuery {
     fn default() -> Self {
-        Self { by: None, fields: None, filter: Vec::new(), range: TimeRange::ALL }
+        Self {
+            by: None,
+            fields: None,
+            filter: Vec::new(),
+            range: TimeRange::ALL,
+            predicate: None,
+            every_row: false,
+            finish: Finish::default(),
+        }
     }
 }
 

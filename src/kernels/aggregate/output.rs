@@ -2,8 +2,82 @@
 
 use crate::chunk::{BoolStats, FloatStats, IntStats, StrStats};
 use crate::error::{Error, Result};
-use crate::kernels::function::Function;
-use crate::model::{Column, Values};
+use crate::kernels::function::{Function, Output};
+use crate::model::{Bitmap, Column, Values};
+
+/// The values of one output, one a bucket.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cells {
+    /// Single values.
+    Column(Column),
+    /// Lists of integers.
+    Lists(Lists),
+}
+
+/// Lists of one length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lists {
+    /// How many integers each has.
+    pub width: usize,
+    /// The integers of all, one list after the other; zeros where there is none.
+    pub values: Vec<i64>,
+    /// Which are there.
+    pub valid: Bitmap,
+}
+
+impl Lists {
+    /// Appends a list of that length, or null.
+    pub fn push(&mut self, list: Option<&[i64]>) {
+        match list {
+            Some(list) => self.values.extend_from_slice(list),
+            None => self.values.extend(std::iter::repeat_n(0, self.width)),
+        }
+        self.valid.push(list.is_some());
+    }
+
+    /// The list of row `row`, `None` when null.
+    pub fn get(&self, row: usize) -> Option<&[i64]> {
+        self.valid.get(row).then(|| &self.values[row * self.width..(row + 1) * self.width])
+    }
+}
+
+impl Cells {
+    /// None yet.
+    pub fn empty(ty: Output) -> Self {
+        match ty {
+            Output::Value(ty) => Self::Column(Column::empty(ty)),
+            Output::List(width) => Self::Lists(Lists { width, ..Lists::default() }),
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Column(column) => column.len(),
+            Self::Lists(lists) => lists.valid.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends all of `other`, which must be of the same kind.
+    pub fn append(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Column(own), Self::Column(other)) if own.is_empty() => *own = other,
+            (Self::Column(own), Self::Column(other)) => own.extend_from(&other, 0..other.len()),
+            (Self::Lists(own), Self::Lists(other)) => {
+                own.values.extend_from_slice(&other.values);
+                other.valid.iter().for_each(|bit| own.valid.push(bit));
+            }
+            (Self::Column(_), Self::Lists(_)) | (Self::Lists(_), Self::Column(_)) => {
+                unreachable!("cells of one output are of one kind")
+            }
+        }
+    }
+}
 
 /// Appends a value to a column of its type; `None` where there is none to append.
 pub(super) trait Push<T> {
@@ -54,6 +128,8 @@ pub(super) fn float_output(out: &mut Column, function: Function, s: &FloatStats)
         Function::Max => number(some.max),
         Function::Var => variance(some.count, some.m2)?,
         Function::Std => variance(some.count, some.m2)?.sqrt(),
+        Function::VarPop => some.m2 / some.count as f64,
+        Function::StdPop => (some.m2 / some.count as f64).sqrt(),
         Function::First => some.ends.first,
         Function::Last => some.ends.last,
         _ => return None,
@@ -74,6 +150,8 @@ pub(super) fn int_output(out: &mut Column, function: Function, s: &IntStats) -> 
         Function::Mean => push(out, Some(s.sum as f64 / s.count as f64)),
         Function::Var => push(out, deviation),
         Function::Std => push(out, deviation.map(f64::sqrt)),
+        Function::VarPop => push(out, Some(s.m2 / s.count as f64)),
+        Function::StdPop => push(out, Some((s.m2 / s.count as f64).sqrt())),
         Function::Min => push(out, Some(s.min)),
         Function::Max => push(out, Some(s.max)),
         Function::First => push(out, Some(s.ends.first)),

@@ -1,151 +1,167 @@
 //! Gap filling: every group gets every bucket.
 
-use super::Group;
+use super::asked::AskedOutput;
 use crate::error::{Error, Result};
-use crate::kernels::aggregate::Bucketing;
-use crate::kernels::{Function, Guard};
+use crate::kernels::{Bucketing, Cells, Guard, Lists};
 use crate::model::{Column, FieldType, TimeRange, Timestamp, Values};
 use crate::query::{Fill, QueryContext};
 
-/// The result rows of one group: bucket starts, and one column an output.
-#[derive(Debug)]
-pub(super) struct Cells {
-    pub(super) times: Vec<Timestamp>,
-    pub(super) columns: Vec<Column>,
+/// The result rows of some groups, one group after the other: bucket starts, and one column an
+/// output.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Positions of the groups that have rows, with how many.
+    pub(super) groups: Vec<(usize, usize)>,
+    pub(super) starts: Vec<Timestamp>,
+    pub(super) columns: Vec<Cells>,
 }
 
 /// Most rows of a filled result.
 const MOST_ROWS: u128 = 20_000_000;
 
-/// Adds the missing buckets to every group and fills the gaps of each column.
+/// Adds the missing buckets to every group and fills the gaps of each column. `with`: one for all
+/// columns or one for each.
 pub(super) fn fill(
-    found: &mut [(&Group, Cells)],
-    with: &Fill,
-    every: i64,
+    found: &mut Found,
+    with: &[Fill],
+    bucketing: &Bucketing,
     range: TimeRange,
-    outputs: &[(usize, Function)],
-    names: &[String],
+    outputs: &[AskedOutput],
     context: &QueryContext,
 ) -> Result<()> {
-    let bucketing = Bucketing { every: Some(every) };
     let Some((first, last)) = extent(found, bucketing, range) else { return Ok(()) };
     let buckets = u128::from(last.abs_diff(first)) + 1;
-    let rows = buckets.saturating_mul(found.len() as u128);
+    let rows = buckets.saturating_mul(found.groups.len() as u128);
     if rows > MOST_ROWS {
         return Err(Error::LimitExceeded(format!(
             "fill would make {rows} rows ({} groups of {buckets} buckets); at most {MOST_ROWS} \
              can be: take longer buckets, a shorter range or fewer groups",
-            found.len()
+            found.groups.len()
         )));
     }
-    for (_, cells) in found {
+    let starts: Vec<Timestamp> = (first..=last).map(|bucket| bucketing.start(bucket)).collect();
+    let mut filled: Vec<Cells> = outputs.iter().map(|output| Cells::empty(output.ty)).collect();
+    let (mut groups, mut times, mut at) = (Vec::new(), Vec::new(), 0);
+    for &(group, rows) in &found.groups {
         context.poll()?;
-        context.charge(buckets as usize * 8 * (1 + cells.columns.len()))?;
-        let spread = Spread::of(cells, bucketing, first, last);
-        let columns = std::mem::take(&mut cells.columns);
-        for ((column, (_, function)), name) in columns.iter().zip(outputs).zip(names) {
-            let filled = spread.apply(column, *function, with);
-            cells.columns.push(filled.map_err(|e| e.within(format!("fill of {name:?}")))?);
+        context.charge(starts.len() * 8 * (1 + outputs.len()))?;
+        let mut own = (at..at + rows).peekable();
+        let from: Vec<Option<usize>> =
+            starts.iter().map(|&start| own.next_if(|&row| found.starts[row] == start)).collect();
+        for (nth, (cells, output)) in found.columns.iter().zip(outputs).enumerate() {
+            let with = with.get(nth).or(with.first()).unwrap_or(&Fill::Null);
+            let piece = match cells {
+                Cells::Column(column) => {
+                    spread(column, &from, output.ask.function.counts(), with).map(Cells::Column)
+                }
+                Cells::Lists(lists) => spread_lists(lists, &from, with).map(Cells::Lists),
+            };
+            let piece = piece.map_err(|e| e.within(format!("fill of {:?}", output.name)))?;
+            filled[nth].append(piece);
         }
-        cells.times = spread.times;
+        groups.push((group, starts.len()));
+        times.extend_from_slice(&starts);
+        at += rows;
     }
+    *found = Found { groups, starts: times, columns: filled };
     Ok(())
 }
 
-/// The first and the last bucket: of the range where both its ends are given, else of the result.
-fn extent(found: &[(&Group, Cells)], bucketing: Bucketing, range: TimeRange) -> Option<(i64, i64)> {
-    let firsts = found.iter().filter_map(|(_, cells)| cells.times.first());
-    let first = bucketing.of(*firsts.min()?);
-    let last = bucketing.of(*found.iter().filter_map(|(_, cells)| cells.times.last()).max()?);
+/// The first and the last bucket: of the range where both its ends are given, and of the result.
+fn extent(found: &Found, bucketing: &Bucketing, range: TimeRange) -> Option<(i64, i64)> {
+    let first = bucketing.of(*found.starts.iter().min()?);
+    let last = bucketing.of(*found.starts.iter().max()?);
     match range.end {
-        Some(end) if range.start != i64::MIN => {
-            Some((bucketing.of(range.start), bucketing.of(end.checked_sub(1)?).max(last)))
-        }
+        Some(end) if range.start != i64::MIN => Some((
+            bucketing.of(range.start).min(first),
+            bucketing.of(end.checked_sub(1)?).max(last),
+        )),
         _ => Some((first, last)),
     }
 }
 
-/// One group's rows among all the buckets.
-struct Spread {
-    times: Vec<Timestamp>,
-    /// For each bucket the row that the group has for it.
-    from: Vec<Option<usize>>,
+/// One group's lists among all the buckets.
+fn spread_lists(lists: &Lists, from: &[Option<usize>], with: &Fill) -> Result<Lists> {
+    let mut out = Lists { width: lists.width, ..Lists::default() };
+    let mut before = None;
+    for row in from {
+        let own = row.and_then(|row| lists.get(row));
+        match with {
+            Fill::Null => out.push(own),
+            Fill::Previous => {
+                before = own.or(before);
+                out.push(before);
+            }
+            Fill::Linear | Fill::Value(_) => {
+                return Err(Error::invalid(
+                    "lists are filled with null or previous, not with numbers",
+                ));
+            }
+        }
+    }
+    Ok(out)
 }
 
-impl Spread {
-    fn of(cells: &Cells, bucketing: Bucketing, first: i64, last: i64) -> Self {
-        let mut own = cells.times.iter().copied().enumerate().peekable();
-        let (mut times, mut from) = (Vec::new(), Vec::new());
-        for bucket in first..=last {
-            let start = bucketing.start(bucket);
-            times.push(start);
-            from.push(own.next_if(|&(_, time)| time == start).map(|(row, _)| row));
+/// One group's values among all the buckets; `counts`: gaps are 0.
+fn spread(column: &Column, from: &[Option<usize>], counts: bool, with: &Fill) -> Result<Column> {
+    let mut out = Column::empty(column.values.field_type());
+    for row in from {
+        match row {
+            Some(row) => out.push_from(column, *row),
+            None => out.push_null(),
         }
-        Self { times, from }
     }
-
-    fn apply(&self, column: &Column, function: Function, with: &Fill) -> Result<Column> {
-        let mut out = Column::empty(column.values.field_type());
-        for row in &self.from {
-            match row {
-                Some(row) => out.push_from(column, *row),
-                None => out.push_null(),
-            }
-        }
-        if out.validity.is_none() {
-            return Ok(out);
-        }
-        let gaps: Vec<usize> = (0..out.len()).filter(|&row| !out.is_valid(row)).collect();
-        if function == Function::Count {
-            return replace(out, gaps.into_iter().map(|row| (row, Cell::Number(0.0))));
-        }
-        match with {
-            Fill::Null => Ok(out),
-            Fill::Value(value) => {
-                replace(out, gaps.into_iter().map(|row| (row, Cell::Number(*value))))
-            }
-            Fill::Previous => {
-                let (mut before, mut cells) = (None, Vec::new());
-                for row in 0..out.len() {
-                    if out.is_valid(row) {
-                        before = Some(row);
-                    } else if let Some(before) = before {
-                        cells.push((row, Cell::Row(before)));
-                    }
+    if out.nulls() == 0 {
+        return Ok(out);
+    }
+    let gaps: Vec<usize> = (0..out.len()).filter(|&row| !out.is_valid(row)).collect();
+    if counts {
+        return replace(out, gaps.into_iter().map(|row| (row, Cell::Number(0.0))));
+    }
+    match with {
+        Fill::Null => Ok(out),
+        Fill::Value(value) => replace(out, gaps.into_iter().map(|row| (row, Cell::Number(*value)))),
+        Fill::Previous => {
+            let (mut before, mut cells) = (None, Vec::new());
+            for row in 0..out.len() {
+                if out.is_valid(row) {
+                    before = Some(row);
+                } else if let Some(before) = before {
+                    cells.push((row, Cell::Row(before)));
                 }
-                replace(out, cells.into_iter())
             }
-            Fill::Linear => {
-                let cells = self.lines(&out)?;
-                replace(out, cells.into_iter())
-            }
+            replace(out, cells.into_iter())
+        }
+        Fill::Linear => {
+            let cells = lines(&out)?;
+            replace(out, cells.into_iter())
         }
     }
+}
 
-    /// The numbers between each two neighbouring values.
-    fn lines(&self, column: &Column) -> Result<Vec<(usize, Cell)>> {
-        let number: Box<dyn Fn(usize) -> f64> = match &column.values {
-            Values::F64(v) => Box::new(|row| v[row]),
-            Values::I64(v) => Box::new(|row| v[row] as f64),
-            other => {
-                return Err(Error::invalid(format!(
-                    "linear filling works on numbers, not on {}; use null or previous",
-                    other.field_type().name()
-                )));
-            }
-        };
-        let mut cells = Vec::new();
-        let known: Vec<usize> = (0..column.len()).filter(|&row| column.is_valid(row)).collect();
-        for pair in known.windows(2) {
-            let (a, b) = (number(pair[0]), number(pair[1]));
-            for row in pair[0] + 1..pair[1] {
-                let part = (row - pair[0]) as f64 / (pair[1] - pair[0]) as f64;
-                let value = if a == b { a } else { a * (1.0 - part) + b * part };
-                cells.push((row, Cell::Number(value)));
-            }
+/// The numbers between each two neighbouring values.
+fn lines(column: &Column) -> Result<Vec<(usize, Cell)>> {
+    let number: Box<dyn Fn(usize) -> f64> = match &column.values {
+        Values::F64(v) => Box::new(|row| v[row]),
+        Values::I64(v) => Box::new(|row| v[row] as f64),
+        other => {
+            return Err(Error::invalid(format!(
+                "linear filling works on numbers, not on {}; use null or previous",
+                other.field_type().name()
+            )));
         }
-        Ok(cells)
+    };
+    let mut cells = Vec::new();
+    let known: Vec<usize> = (0..column.len()).filter(|&row| column.is_valid(row)).collect();
+    for pair in known.windows(2) {
+        let (a, b) = (number(pair[0]), number(pair[1]));
+        for row in pair[0] + 1..pair[1] {
+            let part = (row - pair[0]) as f64 / (pair[1] - pair[0]) as f64;
+            let value = if a == b { a } else { a * (1.0 - part) + b * part };
+            cells.push((row, Cell::Number(value)));
+        }
     }
+    Ok(cells)
 }
 
 /// What goes into a gap.

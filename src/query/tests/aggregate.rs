@@ -10,11 +10,12 @@ use proptest::prelude::*;
 use super::memory::{FIELDS, MemorySource, cell, cells, names};
 use crate::Error;
 use crate::kernels::testing::{
-    FUNCTIONS, TYPES, aggregate_points, agrees, flat, mixed, part_of, parts, points_of, range,
+    FUNCTIONS, TYPES, aggregate_points, fits, flat, mixed, part_of, parts, points_of, range,
 };
 use crate::model::{Duplicates, TimeRange, Value};
+use crate::query::expr::{Expr, Literal, Operator};
 use crate::query::{
-    AggregateQuery, Budget, CancelToken, Function, Having, OrderBy, QueryContext, aggregate,
+    AggregateQuery, Bucket, Budget, CancelToken, Finish, Function, OrderBy, QueryContext, aggregate,
 };
 
 fn some(tag: &str) -> Option<String> {
@@ -43,15 +44,15 @@ proptest! {
             (None, Some("y"))];
         let series = tags.iter().zip(data).map(|(&(h, r), p)| (h, r, mixed(p, mode, which))).collect();
         let source = MemorySource::new(mode, series);
-        let functions = |ty| FUNCTIONS.iter().copied().filter(move |f| f.output(ty).is_ok());
+        let functions = |ty| FUNCTIONS.iter().copied().filter(move |f| f.output(&[ty]).is_ok());
         let fields: Vec<(String, Vec<Function>)> = FIELDS.iter().zip(TYPES)
             .map(|(name, ty)| ((*name).to_owned(), functions(ty).collect())).collect();
         let query = AggregateQuery {
-            every,
+            bucket: every.map(Bucket::of_nanos),
             by: by.iter().map(|s| (*s).to_owned()).collect(),
             filter: only.map(|tag| ("host".to_owned(), vec![some(tag)])).into_iter().collect(),
             range,
-            ..AggregateQuery::new(fields.clone())
+            ..AggregateQuery::of_fields(&fields)
         };
         let batch = aggregate(&source, &query, &QueryContext::default()).unwrap();
 
@@ -91,7 +92,7 @@ proptest! {
                 for function in functions {
                     let found = cell(&batch, &format!("{name}_{}", function.name()), row);
                     let wanted = aggregate_points(points, *function, ty);
-                    prop_assert!(agrees(&found, &wanted),
+                    prop_assert!(fits(*function, &found, &wanted),
                         "{name} {function:?}: {found:?}, expected {wanted:?}");
                 }
             }
@@ -112,7 +113,7 @@ fn small() -> MemorySource {
 
 fn mean() -> AggregateQuery {
     let fields = vec![("usage".to_owned(), vec![Function::Mean, Function::Percentile(95.0)])];
-    AggregateQuery { every: Some(10), ..AggregateQuery::new(fields) }
+    AggregateQuery { bucket: Some(Bucket::of_nanos(10)), ..AggregateQuery::of_fields(&fields) }
 }
 
 fn run(query: &AggregateQuery) -> crate::Result<arrow_array::RecordBatch> {
@@ -138,8 +139,10 @@ fn nothing_in_range_is_an_empty_frame_with_its_columns() {
     for every in [None, Some(10)] {
         let by = vec!["host".to_owned()];
         let range = TimeRange::new(Some(100), Some(200));
-        let fields = FIELDS.iter().map(|f| ((*f).to_owned(), vec![Function::Max])).collect();
-        let query = AggregateQuery { by, range, every, ..AggregateQuery::new(fields) };
+        let fields: Vec<(String, Vec<Function>)> =
+            FIELDS.iter().map(|f| ((*f).to_owned(), vec![Function::Max])).collect();
+        let bucket = every.map(Bucket::of_nanos);
+        let query = AggregateQuery { by, range, bucket, ..AggregateQuery::of_fields(&fields) };
         let batch = run(&query).unwrap();
         assert_eq!(batch.num_rows(), 0);
         let types: Vec<DataType> =
@@ -157,27 +160,35 @@ fn nothing_in_range_is_an_empty_frame_with_its_columns() {
         let time = crate::query::execute::time_type();
         assert_eq!(every.is_some(), types[0] == time);
     }
-    let none = AggregateQuery { range: TimeRange::new(Some(5), Some(5)), every: None, ..mean() };
+    let none = AggregateQuery { range: TimeRange::new(Some(5), Some(5)), bucket: None, ..mean() };
     assert_eq!(run(&none).unwrap().num_rows(), 0);
 }
 
 #[test]
 fn having_order_and_limit_follow_each_other() {
-    let columns = ["usage_mean".to_owned()];
+    let than = |operator, number| {
+        Expr::column("usage_mean").binary(operator, Expr::Literal(Literal::Int(number)))
+    };
     let query = AggregateQuery {
         by: vec!["host".to_owned()],
-        having: Some(Having::parse("usage_mean > 1", &columns).unwrap()),
-        order: vec![OrderBy { column: "usage_mean".to_owned(), descending: true }],
-        limit: Some(2),
+        finish: Finish {
+            having: Some(
+                than(Operator::Greater, 1).binary(Operator::And, than(Operator::Less, 99)),
+            ),
+            order: vec![OrderBy::column("usage_mean", true)],
+            limit: Some(2),
+            ..Finish::default()
+        },
         ..mean()
     };
     let batch = run(&query).unwrap();
-    // The NaN of host b fails the comparison.
+    // The NaN of host b is greater than all numbers.
     assert_eq!(cells(&batch, "usage_mean"), floats(&[30.0, 9.0]));
     let hosts = ["b", "a"].map(|h| Some(Value::Str(h.to_owned())));
     assert_eq!(cells(&batch, "host"), hosts);
-    let order = vec![OrderBy { column: "time".to_owned(), descending: true }];
-    let batch = run(&AggregateQuery { order, limit: Some(1), ..mean() }).unwrap();
+    let order = vec![OrderBy::column("time", true)];
+    let finish = Finish { order, limit: Some(1), ..Finish::default() };
+    let batch = run(&AggregateQuery { finish, ..mean() }).unwrap();
     assert_eq!(cells(&batch, "time"), [Some(Value::I64(20))]);
 }
 
@@ -190,19 +201,19 @@ fn what_cannot_be_asked_is_said() {
     };
     let range = TimeRange::new(Some(5), Some(4));
     assert!(invalid(AggregateQuery { range, ..mean() }).contains("start 5 is after end 4"));
-    let every = Some(0);
-    assert!(invalid(AggregateQuery { every, ..mean() }).contains("every must be a positive"));
+    let bucket = Some(Bucket::of_nanos(0));
+    assert!(invalid(AggregateQuery { bucket, ..mean() }).contains("every must be a positive"));
     assert!(invalid(AggregateQuery::new(vec![])).contains("fields is empty"));
-    let fill = Some(crate::query::Fill::Null);
-    assert!(invalid(AggregateQuery { every: None, fill, ..mean() }).contains("fill needs every"));
+    let fill = vec![crate::query::Fill::Null];
+    assert!(invalid(AggregateQuery { bucket: None, fill, ..mean() }).contains("fill needs every"));
     let twice = vec![("usage".to_owned(), vec![Function::Mean, Function::Mean])];
-    assert!(invalid(AggregateQuery::new(twice)).contains("\"usage_mean\""));
+    assert!(invalid(AggregateQuery::of_fields(&twice)).contains("\"usage_mean\""));
     let strings = vec![("state".to_owned(), vec![Function::Mean])];
-    assert!(invalid(AggregateQuery::new(strings)).contains("field \"state\""));
+    assert!(invalid(AggregateQuery::of_fields(&strings)).contains("field \"state\""));
     let by = vec!["hots".to_owned()];
     assert!(matches!(error(AggregateQuery { by, ..mean() }), Error::NotFound(_)));
     let unknown = vec![("usge".to_owned(), vec![Function::Mean])];
-    assert!(matches!(error(AggregateQuery::new(unknown)), Error::NotFound(_)));
+    assert!(matches!(error(AggregateQuery::of_fields(&unknown)), Error::NotFound(_)));
     let filter = vec![("hots".to_owned(), vec![])];
     assert!(matches!(error(AggregateQuery { filter, ..mean() }), Error::NotFound(_)));
 }
@@ -212,7 +223,7 @@ fn a_sum_past_i64_is_refused_and_a_mean_is_not() {
     let values = crate::model::Column::new(crate::model::Values::I64(vec![i64::MAX; 3]));
     let part = crate::kernels::testing::part_with(&[1], 0, vec![1, 2, 3], vec![values]);
     let source = MemorySource::new(Duplicates::Keep, vec![(None, None, vec![part])]);
-    let ask = |function| AggregateQuery::new(vec![("ops".to_owned(), vec![function])]);
+    let ask = |function| AggregateQuery::of_fields(&[("ops".to_owned(), vec![function])]);
     let context = QueryContext::default();
     let error = aggregate(&source, &ask(Function::Sum), &context).unwrap_err().to_string();
     assert!(error.contains("ask for its mean"), "{error}");

@@ -5,7 +5,7 @@ use super::memory::{MemorySource, cells};
 use crate::Error;
 use crate::kernels::testing::part_of;
 use crate::model::{Duplicates, TimeRange, Value};
-use crate::query::{AggregateQuery, Fill, Function, QueryContext, aggregate};
+use crate::query::{AggregateQuery, Bucket, Fill, Function, QueryContext, aggregate};
 
 fn run(fill: Fill, range: TimeRange, every: i64) -> crate::Result<arrow_array::RecordBatch> {
     let part = |values: &[(i64, f64)]| vec![part_of(&[0], 0, values)];
@@ -18,11 +18,11 @@ fn run(fill: Fill, range: TimeRange, every: i64) -> crate::Result<arrow_array::R
     );
     let fields = vec![("usage".to_owned(), vec![Function::Mean, Function::Count])];
     let query = AggregateQuery {
-        every: Some(every),
+        bucket: Some(Bucket::of_nanos(every)),
         by: vec!["host".to_owned()],
-        fill: Some(fill),
+        fill: vec![fill],
         range,
-        ..AggregateQuery::new(fields)
+        ..AggregateQuery::of_fields(&fields)
     };
     aggregate(&source, &query, &QueryContext::default())
 }
@@ -81,8 +81,9 @@ fn what_is_no_number_is_filled_only_with_what_there_is() {
     let source = MemorySource::new(Duplicates::Keep, vec![(None, None, vec![part])]);
     let run = |fill, function| {
         let fields = vec![("state".to_owned(), vec![function]), ("up".to_owned(), vec![function])];
+        let bucket = Some(Bucket::of_nanos(10));
         let query =
-            AggregateQuery { every: Some(10), fill: Some(fill), ..AggregateQuery::new(fields) };
+            AggregateQuery { bucket, fill: vec![fill], ..AggregateQuery::of_fields(&fields) };
         aggregate(&source, &query, &QueryContext::default())
     };
     let batch = run(Fill::Previous, Function::Last).unwrap();

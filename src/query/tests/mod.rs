@@ -2,6 +2,8 @@
 
 mod aggregate;
 mod fill;
+mod language;
 mod memory;
+mod predicate;
 mod relate;
 mod rows;

@@ -12,7 +12,8 @@ use crate::kernels::testing::{
 };
 use crate::model::{Duplicates, TimeRange, Value};
 use crate::query::{
-    Function, LastQuery, QueryContext, ReadQuery, SeriesQuery, SumQuery, last, read, series, sum,
+    Finish, Function, LastQuery, QueryContext, ReadQuery, SeriesQuery, SumQuery, last, read,
+    series, sum,
 };
 
 const ALL: [usize; 5] = [0, 1, 2, 3, 4];
@@ -69,7 +70,8 @@ proptest! {
         limit in prop_oneof![Just(None), (0..60usize).prop_map(Some), (900..2000usize).prop_map(Some)],
     ) {
         let source = table(mode, data, which);
-        let query = ReadQuery { range, limit, ..ReadQuery::default() };
+        let finish = Finish::limit(limit);
+        let query = ReadQuery { range, finish, ..ReadQuery::default() };
         let batch = read(&source, &query, &QueryContext::default()).unwrap();
         let mut wanted = expected(&source, range, mode);
         wanted.truncate(limit.unwrap_or(usize::MAX));
@@ -194,7 +196,8 @@ fn every_row_is_there_whatever_the_fields() {
         let source = MemorySource::new(duplicates, vec![(Some("a"), None, parts)]);
         let run = |fields: Vec<&str>, every_row, limit| {
             let fields = Some(fields.into_iter().map(str::to_owned).collect());
-            let query = ReadQuery { fields, every_row, limit, ..ReadQuery::default() };
+            let finish = Finish::limit(limit);
+            let query = ReadQuery { fields, every_row, finish, ..ReadQuery::default() };
             read(&source, &query, &QueryContext::default()).unwrap()
         };
         let load = |v: f64| Some(Value::F64(v));

@@ -1,25 +1,25 @@
-//! The states of one field's aggregates, one a bucket.
+//! Counts, sums, deviations, extremes and ends.
 
 use std::ops::Range;
 
-use super::output::{bool_output, float_output, int_output, push, str_output};
+use super::dense;
 use crate::chunk::{BoolStats, Ends, FloatStats, IntStats, Stats, StrStats};
-use crate::codec::units;
+use crate::codec::simd::dispatched;
+use crate::codec::units::Tenths;
 use crate::error::{Error, Result};
+use crate::kernels::aggregate::fold::Cut;
+use crate::kernels::aggregate::output::{bool_output, float_output, int_output, str_output};
 use crate::kernels::function::{Function, Needs};
-use crate::kernels::percentile::percentile;
-use crate::kernels::slices;
+use crate::kernels::slices::{self, Integers};
 use crate::model::{Bitmap, Column, FieldType, StrValues, Timestamp, Values};
 
 /// One state a bucket. What `needs` does not ask for is not computed and holds nothing of use.
 ///
 /// Invariant: a state of doubles that saw no number has `min > max`, NaN or not.
 #[derive(Debug)]
-pub(super) struct FieldStates {
+pub(super) struct Moments {
     needs: Needs,
     states: States,
-    /// The values themselves where percentiles need them, one list a bucket.
-    values: Vec<Vec<f64>>,
     doubles: Vec<f64>,
     integers: Vec<i64>,
 }
@@ -108,7 +108,7 @@ fn join_strs(into: &mut StrStats, other: StrStats) {
     }
 }
 
-impl FieldStates {
+impl Moments {
     pub(super) fn new(ty: FieldType, needs: Needs) -> Self {
         let states = match ty {
             FieldType::F64 => States::F64(Vec::new()),
@@ -117,19 +117,17 @@ impl FieldStates {
             FieldType::Str => States::Str(Vec::new()),
         };
         let (doubles, integers) = (Vec::new(), Vec::new());
-        Self { needs, states, values: Vec::new(), doubles, integers }
+        Self { needs, states, doubles, integers }
     }
 
     /// Bytes of one state.
     pub(super) fn state_bytes(&self) -> usize {
-        let values = if self.needs.values { size_of::<Vec<f64>>() } else { 0 };
-        values
-            + match &self.states {
-                States::F64(_) => size_of::<FloatStats>(),
-                States::I64(_) => size_of::<IntStats>(),
-                States::Bool(_) => size_of::<BoolStats>(),
-                States::Str(_) => size_of::<StrStats>(),
-            }
+        match &self.states {
+            States::F64(_) => size_of::<FloatStats>(),
+            States::I64(_) => size_of::<IntStats>(),
+            States::Bool(_) => size_of::<BoolStats>(),
+            States::Str(_) => size_of::<StrStats>(),
+        }
     }
 
     /// Appends the state of a bucket without points.
@@ -138,15 +136,17 @@ impl FieldStates {
             States::F64(s) => s.push(no_floats()),
             States::I64(s) => s.push(no_ints()),
             States::Bool(s) => s.push(BoolStats { count: 0, trues: 0, ends: no_ends() }),
-            States::Str(s) => s.push(StrStats {
-                count: 0,
-                min: String::new(),
-                max: String::new(),
-                ends: no_ends(),
-            }),
+            States::Str(s) => s.push(no_strs()),
         }
-        if self.needs.values {
-            self.values.push(Vec::new());
+    }
+
+    /// Forgets every bucket and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        match &mut self.states {
+            States::F64(s) => s.clear(),
+            States::I64(s) => s.clear(),
+            States::Bool(s) => s.clear(),
+            States::Str(s) => s.clear(),
         }
     }
 
@@ -172,16 +172,18 @@ impl FieldStates {
         Ok(())
     }
 
-    /// Takes in rows of a column; `times` may be empty where the ends are not needed. Returns how
-    /// many values it keeps.
+    /// Takes in rows of a column; `times` may be empty where the ends are not needed. Returns
+    /// whether there is a point among them.
     pub(super) fn take_rows(
         &mut self,
         slot: usize,
         times: &[Timestamp],
         column: &Column,
         rows: Range<usize>,
-    ) -> usize {
-        let Some((first, last)) = valid_ends(column.validity.as_ref(), &rows) else { return 0 };
+    ) -> bool {
+        let Some((first, last)) = valid_ends(column.validity.as_ref(), &rows) else {
+            return false;
+        };
         let validity = column.validity.as_ref();
         let (first_time, last_time) = match self.needs.ends {
             true => (times[first], times[last]),
@@ -193,19 +195,11 @@ impl FieldStates {
                 let dense = dense(v, validity, rows, &mut self.doubles);
                 let ends = Ends { first: v[first], first_time, last: v[last], last_time };
                 join_floats(&mut s[slot], fold_floats(dense, ends, needs));
-                if needs.values {
-                    self.values[slot].extend_from_slice(dense);
-                    return dense.len();
-                }
             }
             (States::I64(s), Values::I64(v)) => {
                 let dense = dense(v, validity, rows, &mut self.integers);
                 let ends = Ends { first: v[first], first_time, last: v[last], last_time };
                 join_ints(&mut s[slot], fold_ints(dense, ends, needs));
-                if needs.values {
-                    self.values[slot].extend(dense.iter().map(|&v| v as f64));
-                    return dense.len();
-                }
             }
             (States::Bool(s), Values::Bool(v)) => {
                 let ends = Ends { first: v[first], first_time, last: v[last], last_time };
@@ -222,63 +216,72 @@ impl FieldStates {
             }
             (_, values) => unreachable!("a column of {:?} was checked", values.field_type()),
         }
-        0
+        true
     }
 
-    /// Takes in numbers that count tenths of a power of ten, in a state of doubles; `times` may be
-    /// empty where the ends are not needed.
+    /// Takes in numbers that count tenths of a power of ten, in states of doubles, cut by cut;
+    /// `times` may be empty where the ends are not needed.
     pub(super) fn take_numbers(
         &mut self,
-        slot: usize,
+        cuts: &[Cut],
         times: &[Timestamp],
         numbers: &[i64],
         exponent: u8,
     ) {
-        let (&[first, ..], &[.., last]) = (numbers, numbers) else { return };
         let States::F64(states) = &mut self.states else { return };
-        let time = |time: Option<&Timestamp>| time.copied().unwrap_or_default();
-        let ends = Ends {
-            first: units::decimal(first, exponent),
-            first_time: time(times.first()),
-            last: units::decimal(last, exponent),
-            last_time: time(times.last()),
-        };
-        join_floats(&mut states[slot], fold_numbers(numbers, exponent, ends, self.needs));
+        let tenths = Tenths::new(exponent);
+        if self.needs.ends {
+            // Two cuts can be of one bucket: rows between them are deleted.
+            let mut before = None;
+            for Cut { slot, rows, .. } in cuts {
+                let (first, last) = (rows.start, rows.end - 1);
+                let ends = Ends {
+                    first: tenths.value(numbers[first]),
+                    first_time: times[first],
+                    last: tenths.value(numbers[last]),
+                    last_time: times[last],
+                };
+                let state = &mut states[*slot];
+                join_ends(&mut state.ends, ends, state.count == 0 && before != Some(*slot));
+                before = Some(*slot);
+            }
+        }
+        fold_numbers(states, cuts, numbers, tenths, self.needs.deviations);
+    }
+
+    /// Counts `rows` points, where nothing else is needed.
+    pub(super) fn take_count(&mut self, slot: usize, rows: usize) {
+        let rows = rows as u64;
+        match &mut self.states {
+            States::F64(s) => s[slot].count += rows,
+            States::I64(s) => s[slot].count += rows,
+            States::Bool(s) => s[slot].count += rows,
+            States::Str(s) => s[slot].count += rows,
+        }
     }
 
     /// Takes in the state of a bucket of `other`, which arrived later.
-    pub(super) fn take_state(&mut self, slot: usize, other: &mut Self, from: usize) {
-        use std::mem::replace;
+    pub(super) fn join(&mut self, slot: usize, other: &mut Self, from: usize, keep: bool) {
         match (&mut self.states, &mut other.states) {
-            (States::F64(s), States::F64(o)) => {
-                join_floats(&mut s[slot], replace(&mut o[from], no_floats()));
-            }
-            (States::I64(s), States::I64(o)) => {
-                join_ints(&mut s[slot], replace(&mut o[from], no_ints()));
-            }
+            (States::F64(s), States::F64(o)) => join_floats(&mut s[slot], o[from].clone()),
+            (States::I64(s), States::I64(o)) => join_ints(&mut s[slot], o[from].clone()),
             (States::Bool(s), States::Bool(o)) => join_bools(&mut s[slot], o[from].clone()),
-            (States::Str(s), States::Str(o)) => join_strs(&mut s[slot], o[from].clone()),
-            _ => {}
-        }
-        if self.needs.values {
-            let values = std::mem::take(&mut other.values[from]);
-            if self.values[slot].is_empty() {
-                self.values[slot] = values;
-            } else {
-                self.values[slot].extend_from_slice(&values);
+            (States::Str(s), States::Str(o)) if keep => join_strs(&mut s[slot], o[from].clone()),
+            (States::Str(s), States::Str(o)) => {
+                join_strs(&mut s[slot], std::mem::replace(&mut o[from], no_strs()));
             }
+            _ => {}
         }
     }
 
-    /// Whether a bucket has a point.
-    pub(super) fn has_points(&self, slot: usize) -> bool {
-        let count = match &self.states {
+    /// How many points a bucket has.
+    pub(super) fn count(&self, slot: usize) -> u64 {
+        match &self.states {
             States::F64(s) => s[slot].count,
             States::I64(s) => s[slot].count,
             States::Bool(s) => s[slot].count,
             States::Str(s) => s[slot].count,
-        };
-        count > 0
+        }
     }
 
     /// The state of a bucket as statistics, `None` without points. Whole only where all but the
@@ -299,34 +302,19 @@ impl FieldStates {
         (stats.count() > 0).then_some(stats)
     }
 
-    /// What `function` makes of the states at `slots`, in that order.
-    pub(super) fn output(&mut self, function: Function, slots: &[usize]) -> Result<Column> {
-        let ty = match self.states {
-            States::F64(_) => FieldType::F64,
-            States::I64(_) => FieldType::I64,
-            States::Bool(_) => FieldType::Bool,
-            States::Str(_) => FieldType::Str,
-        };
-        let mut out = Column::empty(function.output(ty)?);
-        for &slot in slots {
-            let done = match (&self.states, function) {
-                (_, Function::Median | Function::Percentile(_)) => {
-                    let percent = match function {
-                        Function::Percentile(percent) => percent,
-                        _ => 50.0,
-                    };
-                    push(&mut out, percentile(&mut self.values[slot], percent))
-                }
-                (States::F64(s), _) => float_output(&mut out, function, &s[slot]),
-                (States::I64(s), _) => int_output(&mut out, function, &s[slot])?,
-                (States::Bool(s), _) => bool_output(&mut out, function, &s[slot]),
-                (States::Str(s), _) => str_output(&mut out, function, &s[slot]),
-            };
-            if done.is_none() {
-                out.push_null();
-            }
-        }
-        Ok(out)
+    /// Appends what `function` makes of a state; `None` where there is nothing to append.
+    pub(super) fn output(
+        &self,
+        function: Function,
+        slot: usize,
+        out: &mut Column,
+    ) -> Result<Option<()>> {
+        Ok(match &self.states {
+            States::F64(s) => float_output(out, function, &s[slot]),
+            States::I64(s) => int_output(out, function, &s[slot])?,
+            States::Bool(s) => bool_output(out, function, &s[slot]),
+            States::Str(s) => str_output(out, function, &s[slot]),
+        })
     }
 }
 
@@ -339,6 +327,10 @@ fn no_ints() -> IntStats {
     IntStats { count: 0, min: i64::MAX, max: i64::MIN, sum: 0, m2: 0.0, ends: no_ends() }
 }
 
+fn no_strs() -> StrStats {
+    StrStats { count: 0, min: String::new(), max: String::new(), ends: no_ends() }
+}
+
 /// The first and the last valid row of `rows`.
 fn valid_ends(validity: Option<&Bitmap>, rows: &Range<usize>) -> Option<(usize, usize)> {
     match validity {
@@ -346,23 +338,6 @@ fn valid_ends(validity: Option<&Bitmap>, rows: &Range<usize>) -> Option<(usize, 
         Some(bits) => {
             let first = rows.clone().find(|&i| bits.get(i))?;
             Some((first, rows.clone().rev().find(|&i| bits.get(i))?))
-        }
-    }
-}
-
-/// The valid values of `rows`, copied only where there are nulls.
-fn dense<'a, T: Copy>(
-    values: &'a [T],
-    validity: Option<&Bitmap>,
-    rows: Range<usize>,
-    scratch: &'a mut Vec<T>,
-) -> &'a [T] {
-    match validity {
-        None => &values[rows],
-        Some(bits) => {
-            scratch.clear();
-            scratch.extend(rows.filter(|&i| bits.get(i)).map(|i| values[i]));
-            scratch
         }
     }
 }
@@ -384,34 +359,47 @@ fn fold_floats(values: &[f64], ends: Ends<f64>, needs: Needs) -> FloatStats {
     stats
 }
 
-fn fold_numbers(numbers: &[i64], exponent: u8, ends: Ends<f64>, needs: Needs) -> FloatStats {
-    let mut stats = FloatStats { count: numbers.len() as u64, ends, ..no_floats() };
-    if needs.sum {
-        stats.sum = units::decimal_sum(slices::sum_i64(numbers), exponent);
+dispatched! {
+    /// Folds each cut of numbers into the state of its slot, the ends aside.
+    fn fold_numbers(
+        states: &mut [FloatStats],
+        cuts: &[Cut],
+        numbers: &[i64],
+        tenths: Tenths,
+        deviations: bool,
+    ) {
+        let unit = tenths.value(1);
+        for Cut { slot, rows, .. } in cuts {
+            let (numbers, state) = (&numbers[rows.clone()], &mut states[*slot]);
+            let all = Integers::of(numbers);
+            let sum = match all.modest_sum() {
+                Some(sum) => tenths.sum(sum as f64),
+                None => tenths.sum(all.sum(numbers) as f64),
+            };
+            let count = numbers.len() as u64;
+            if deviations {
+                let own = (count, sum, all.deviations(numbers) * unit * unit);
+                state.m2 = join_deviations((state.count, state.sum, state.m2), own);
+            }
+            state.count += count;
+            state.sum += sum;
+            let (min, max) = (tenths.value(all.least), tenths.value(all.most));
+            state.min = if min < state.min { min } else { state.min };
+            state.max = if max > state.max { max } else { state.max };
+        }
     }
-    if needs.deviations {
-        let mean = slices::sum_i64(numbers) as f64 / numbers.len() as f64;
-        let unit = units::decimal(1, exponent);
-        stats.m2 = slices::deviations_i64(numbers, mean) * unit * unit;
-    }
-    if needs.extremes {
-        let (min, max) = slices::extremes_i64(numbers);
-        (stats.min, stats.max) = (units::decimal(min, exponent), units::decimal(max, exponent));
-    }
-    stats
 }
 
 fn fold_ints(values: &[i64], ends: Ends<i64>, needs: Needs) -> IntStats {
     let mut stats = IntStats { count: values.len() as u64, ends, ..no_ints() };
-    if needs.sum {
-        stats.sum = slices::sum_i64(values);
-    }
-    if needs.deviations {
-        stats.m2 = slices::deviations_i64(values, stats.sum as f64 / values.len() as f64);
-    }
-    if needs.extremes {
-        (stats.min, stats.max) = slices::extremes_i64(values);
-    }
+    let all = if needs.deviations {
+        let (all, deviations) = slices::integers_and_deviations(values);
+        stats.m2 = deviations;
+        all
+    } else {
+        slices::integers(values)
+    };
+    (stats.sum, stats.min, stats.max) = (all.sum(values), all.least, all.most);
     stats
 }
 

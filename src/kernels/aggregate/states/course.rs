@@ -1,0 +1,212 @@
+//! Values in the order of time, series by series: increases, rates, and means weighted by time.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::kernels::aggregate::buckets::Windows;
+use crate::kernels::function::Function;
+use crate::model::Timestamp;
+
+/// The points of one series in one bucket, which follow each other in time.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    first: (Timestamp, f64),
+    last: (Timestamp, f64),
+    count: u64,
+    sum: f64,
+    /// What a counter went up by.
+    increase: f64,
+    /// Value times nanoseconds, by steps and by straight lines.
+    steps: f64,
+    lines: f64,
+    nan: bool,
+}
+
+impl Run {
+    fn of(time: Timestamp, value: f64) -> Self {
+        Self {
+            first: (time, value),
+            last: (time, value),
+            count: 1,
+            sum: value,
+            increase: 0.0,
+            steps: 0.0,
+            lines: 0.0,
+            nan: value.is_nan(),
+        }
+    }
+
+    /// Takes in the points that follow.
+    fn join(&mut self, next: &Self) {
+        let (before, after) = (self.last.1, next.first.1);
+        // A counter that is lower than it was has started again from 0.
+        let step = if after < before { after } else { after - before };
+        self.increase += step + next.increase;
+        let duration = next.first.0.abs_diff(self.last.0);
+        if duration > 0 {
+            self.steps += before * duration as f64;
+            self.lines += (before * 0.5 + after * 0.5) * duration as f64;
+        }
+        self.steps += next.steps;
+        self.lines += next.lines;
+        self.sum += next.sum;
+        self.count += next.count;
+        self.nan |= next.nan;
+        self.last = next.last;
+    }
+}
+
+/// What the runs of several series come to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Total {
+    /// Series of two points or more.
+    moved: u64,
+    /// Those between whose ends there is time.
+    lasted: u64,
+    delta: f64,
+    increase: f64,
+    rate: f64,
+    count: u64,
+    sum: f64,
+    steps: f64,
+    lines: f64,
+    duration: f64,
+    nan: bool,
+}
+
+impl Total {
+    fn add_run(&mut self, run: &Run) {
+        let duration = run.last.0.abs_diff(run.first.0) as f64;
+        if run.count >= 2 {
+            self.moved += 1;
+            self.delta += run.last.1 - run.first.1;
+            self.increase += run.increase;
+        }
+        if duration > 0.0 {
+            self.lasted += 1;
+            self.rate += run.increase / (duration / 1e9);
+        }
+        self.count += run.count;
+        self.sum += run.sum;
+        self.steps += run.steps;
+        self.lines += run.lines;
+        self.duration += duration;
+        self.nan |= run.nan;
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.moved += other.moved;
+        self.lasted += other.lasted;
+        self.delta += other.delta;
+        self.increase += other.increase;
+        self.rate += other.rate;
+        self.count += other.count;
+        self.sum += other.sum;
+        self.steps += other.steps;
+        self.lines += other.lines;
+        self.duration += other.duration;
+        self.nan |= other.nan;
+    }
+}
+
+/// The states of one input.
+#[derive(Debug, Default)]
+pub(in crate::kernels::aggregate) struct Course {
+    /// Of the series at hand, by bucket, in the order of time.
+    open: Vec<(i64, Run)>,
+    /// Of the series that are done, by bucket, or by window where they slide.
+    totals: HashMap<i64, Total, FixedState>,
+}
+
+impl Course {
+    pub(super) fn bytes(&self) -> usize {
+        self.open.len() * size_of::<(i64, Run)>()
+            + self.totals.len() * 2 * size_of::<(i64, Total)>()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.open.clear();
+        self.totals.clear();
+    }
+
+    /// Takes in points of a bucket, which follow all that it has.
+    pub(super) fn take(&mut self, bucket: i64, points: impl Iterator<Item = (Timestamp, f64)>) {
+        let mut run: Option<Run> = None;
+        for (time, value) in points {
+            let next = Run::of(time, value);
+            match &mut run {
+                Some(run) => run.join(&next),
+                None => run = Some(next),
+            }
+        }
+        if let Some(run) = run {
+            self.follow(bucket, &run);
+        }
+    }
+
+    fn follow(&mut self, bucket: i64, run: &Run) {
+        match self.open.last_mut() {
+            Some((last, open)) if *last == bucket => open.join(run),
+            _ => self.open.push((bucket, *run)),
+        }
+    }
+
+    /// Takes in what `other` has: of the same series, what follows in time, and of other series.
+    pub(in crate::kernels::aggregate) fn join(&mut self, other: &Self) {
+        other.open.iter().for_each(|(bucket, run)| self.follow(*bucket, run));
+        for (bucket, total) in &other.totals {
+            self.totals.entry(*bucket).or_default().add(total);
+        }
+    }
+
+    /// Ends the series at hand.
+    pub(in crate::kernels::aggregate) fn close(&mut self, windows: Option<Windows>) {
+        let open = std::mem::take(&mut self.open);
+        match windows {
+            None => {
+                for (bucket, run) in &open {
+                    self.totals.entry(*bucket).or_default().add_run(run);
+                }
+            }
+            Some(windows) => {
+                // Each window once: from the first bucket that it has on.
+                let mut done = i64::MIN;
+                for (at, (bucket, _)) in open.iter().enumerate() {
+                    let (first, last) = windows.of(*bucket);
+                    for window in first.max(done)..=last {
+                        let inside = open[at..]
+                            .iter()
+                            .take_while(|(bucket, _)| windows.of(*bucket).0 <= window);
+                        let run = inside.map(|(_, run)| *run).reduce(|mut all, run| {
+                            all.join(&run);
+                            all
+                        });
+                        if let Some(run) = run {
+                            self.totals.entry(window).or_default().add_run(&run);
+                        }
+                    }
+                    done = done.max(last.saturating_add(1));
+                }
+            }
+        }
+        self.open = open;
+        self.open.clear();
+    }
+
+    /// What `function` makes of a bucket or window.
+    pub(super) fn output(&self, function: Function, number: i64) -> Option<f64> {
+        let total = self.totals.get(&number)?;
+        let value = match function {
+            Function::Delta if total.moved > 0 => total.delta,
+            Function::Increase if total.moved > 0 => total.increase,
+            Function::Rate if total.lasted > 0 => total.rate,
+            Function::TimeWeighted if total.duration > 0.0 => total.steps / total.duration,
+            Function::TimeWeightedLinear if total.duration > 0.0 => total.lines / total.duration,
+            Function::TimeWeighted | Function::TimeWeightedLinear if total.count > 0 => {
+                total.sum / total.count as f64
+            }
+            _ => return None,
+        };
+        Some(if total.nan { f64::NAN } else { value })
+    }
+}
