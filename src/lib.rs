@@ -11,6 +11,7 @@ pub mod ingest;
 pub mod kernels;
 pub mod model;
 pub mod query;
+pub mod sql;
 pub mod storage;
 
 pub use error::{Error, Result};

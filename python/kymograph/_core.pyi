@@ -13,6 +13,7 @@ __all__ = [
     "LimitExceeded",
     "NotFound",
     "StorageError",
+    "Unfinished",
     "__version__",
     "check",
 ]
@@ -35,11 +36,27 @@ class _ArrowStream(Protocol):
 
 _Filter = list[tuple[str, list[str | None]]]
 _Bounds = tuple[int | None, int | None, float | None, int | None]
+_Every = tuple[int, int, int | None, str | None, int | None]
 
 @final
 class Frame:
     def __len__(self) -> int: ...
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+_Parameter = tuple[str, Any]
+_Condition = tuple[str, list[_Parameter] | None, list[tuple[str, _Parameter]] | None]
+
+@final
+class Unfinished:
+    @property
+    def sql(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def explained(self) -> list[str] | None: ...
+    @property
+    def joins(self) -> list[dict[str, Any]]: ...
+    def parts(self) -> list[tuple[str, Frame]]: ...
 
 @final
 class Database:
@@ -100,9 +117,10 @@ class Database:
         self,
         table: str,
         fields: list[tuple[str, list[str]]],
-        every: int | None,
+        every: _Every | None,
         by: list[str],
         filter: _Filter,
+        condition: _Condition | None,
         fill: tuple[str, float | None] | None,
         having: str | None,
         limit: int | None,
@@ -113,6 +131,7 @@ class Database:
         table: str,
         fields: list[str] | None,
         filter: _Filter,
+        condition: _Condition | None,
         limit: int | None,
         every_row: bool,
         bounds: _Bounds,
@@ -123,9 +142,17 @@ class Database:
         by: list[str] | None,
         fields: list[str] | None,
         filter: _Filter,
+        condition: _Condition | None,
         bounds: _Bounds,
     ) -> Frame: ...
     def series(self, table: str, filter: _Filter, bounds: _Bounds) -> Frame: ...
+    def sql(
+        self,
+        text: str,
+        positional: list[_Parameter] | None,
+        named: list[tuple[str, _Parameter]] | None,
+        bounds: _Bounds,
+    ) -> Frame | Unfinished: ...
     def sum(
         self, table: str, field: str, filter: _Filter, bounds: _Bounds
     ) -> float | int | None: ...

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from kymograph.adapters import check_range
+from kymograph.adapters import check_range, duration_ns, to_ns
 from kymograph.errors import invalid, shown
 
 Filter = list[tuple[str, list[str | None]]]
 Bounds = tuple[int | None, int | None, float | None, int | None]
+Every = tuple[int, int, int | None, str | None, int | None]
 
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_MONTHS = {"mo": 1, "q": 3, "y": 12}
 _SIZES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
@@ -58,12 +60,31 @@ def bounds(start: Any, end: Any, timeout: Any, memory: Any) -> Bounds:
     return first, last, seconds(timeout), size(memory, "memory")
 
 
+def buckets(every: Any, origin: Any, timezone: str | None, step: Any) -> Every | None:
+    """Months, ns, origin in ns, time zone and step in ns; every is a duration or "1mo"."""
+    if every is None:
+        given = {"origin": origin, "timezone": timezone, "step": step}
+        for name, value in given.items():
+            if value is not None:
+                raise invalid(f"{name} needs every: without buckets it says nothing")
+        return None
+    if timezone is not None and not isinstance(timezone, str):
+        raise invalid(f'timezone takes a name such as "Europe/Zurich", got {shown(timezone)}')
+    start = None if origin is None else to_ns(origin, "origin")
+    slide = None if step is None else duration_ns(step, "step")
+    match = re.fullmatch(r"\s*(\d{1,6})\s*(mo|q|y)\s*", every) if isinstance(every, str) else None
+    if match is None:
+        return 0, duration_ns(every, "every"), start, timezone, slide
+    months = int(match[1]) * _MONTHS[match[2]]
+    if months == 0:
+        raise invalid(f"every must be more than 0: {shown(every)}")
+    return months, 0, start, timezone, slide
+
+
 def seconds(timeout: Any) -> float | None:
     """A timeout as seconds: a number of seconds, a timedelta, or text such as "500ms"."""
     if timeout is None or isinstance(timeout, (int, float)):
         return timeout
-    from kymograph.adapters import duration_ns
-
     if isinstance(timeout, (str, timedelta)):
         return duration_ns(timeout, "timeout") / 1e9
     raise invalid(f'timeout takes seconds, a timedelta or "500ms", got {shown(timeout)}')

@@ -13,7 +13,9 @@ import polars as pl
 
 from kymograph import _core, arguments, results
 from kymograph.adapters import duration_ns, settle_nulls, to_arrow_stream
+from kymograph.parameters import Parameters, condition
 from kymograph.scan import explain_scan, scan_table
+from kymograph.sql import run_sql
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -90,8 +92,10 @@ class Database:
     (aware, or naive taken as UTC), ``numpy.datetime64``, pandas Timestamps or ISO 8601 text;
     durations are text such as "10s", "5m", "1h", ``timedelta`` or ints (ns). ``where`` picks
     series: ``{"host": "a"}``, ``{"host": ["a", "b"]}``, ``{"host": None}`` (series without it).
-    Every query takes ``timeout`` (seconds or "500ms"; past it ``Cancelled``) and ``memory``
-    (bytes or "512MB"; past it ``LimitExceeded``).
+    ``filter`` picks rows by a condition in SQL over ``time``, tags and fields, such as
+    ``"usage > $least"`` with ``params={"least": 90}``; blocks that their statistics rule out are
+    not read. Every query takes ``timeout`` (seconds or "500ms"; past it ``Cancelled``) and
+    ``memory`` (bytes or "512MB"; past it ``LimitExceeded``).
     """
 
     def __init__(self, native: _core.Database) -> None:
@@ -290,6 +294,8 @@ class Database:
         end: Any = None,
         limit: int | None = None,
         *,
+        filter: str | None = None,
+        params: Parameters | None = None,
         timeout: Any = None,
         memory: int | str | None = None,
     ) -> pl.DataFrame:
@@ -302,6 +308,7 @@ class Database:
             table,
             arguments.names(fields, "fields"),
             arguments.tag_filter(where),
+            condition(filter, params),
             arguments.limit(limit),
             False,
             arguments.bounds(start, end, timeout, memory),
@@ -317,6 +324,8 @@ class Database:
         end: Any = None,
         limit: int | None = None,
         *,
+        filter: str | None = None,
+        params: Parameters | None = None,
         timeout: Any = None,
         memory: int | str | None = None,
     ) -> dict[str, np.ndarray[Any, Any]]:
@@ -325,17 +334,33 @@ class Database:
         Columns without nulls are not copied. NumPy has no null: a null is NaN in an f64 field;
         an i64 or bool field that has nulls comes as a masked array.
         """
-        frame = self.read(table, fields, where, start, end, limit, timeout=timeout, memory=memory)
+        frame = self.read(
+            table,
+            fields,
+            where,
+            start,
+            end,
+            limit,
+            filter=filter,
+            params=params,
+            timeout=timeout,
+            memory=memory,
+        )
         return {name: _to_numpy(frame[name]) for name in frame.columns}
 
-    def scan(self, table: str) -> pl.LazyFrame:
+    def scan(
+        self, table: str, *, timeout: Any = None, memory: int | str | None = None
+    ) -> pl.LazyFrame:
         """A table as a lazy frame that reads only what a query needs.
 
         Projection, time range, tag predicates and (without a predicate) ``head`` are pushed
         down; the whole predicate is applied again to what comes back. ``explain`` of this
         database shows what a predicate pushes.
+
+        The limits hold for what each collect reads: its ``timeout`` runs from when it begins to
+        read, its ``memory`` is that of the rows read, not of what Polars makes of them.
         """
-        return scan_table(self, table)
+        return scan_table(self, table, timeout, memory)
 
     def explain(self, table: str, predicate: pl.Expr | None = None) -> str:
         """What ``scan(table).filter(predicate)`` reads: the range, the tags, the series left."""
@@ -354,20 +379,36 @@ class Database:
         having: str | None = None,
         limit: int | None = None,
         *,
+        origin: Any = None,
+        timezone: str | None = None,
+        step: Any = None,
+        filter: str | None = None,
+        params: Parameters | None = None,
         timeout: Any = None,
         memory: int | str | None = None,
     ) -> pl.DataFrame:
         """Aggregates by bucket and tags.
 
-        ``fields`` maps fields to functions: count, sum, mean, min, max, std, var, first, last,
-        median, and percentiles such as "p95". The result has the bucket's start in ``time`` (with
-        ``every``; buckets are aligned to 1970), the tags of ``by``, and columns such as
-        ``usage_mean``, ordered by tags, then time.
+        ``fields`` maps fields to functions: count, sum, mean, min, max, std, var, std_pop, var_pop,
+        first, last, median, mode, distinct (how many different values), percentiles such as "p95",
+        and in bounded memory, with values at most 0.5 % off, such as "approx_p95". rows counts
+        rows, also those whose fields are null. Of each series' points in the order of time, inside
+        the bucket: delta (last less first), increase and rate (a second) of counters, which start
+        again from 0 where they fall, twa and twa_linear (means weighted by time: each value holds
+        until the next, or goes to it in a straight line). Several series add their deltas,
+        increases and rates, which are null where none has two points.
 
-        Nulls are skipped. NaN propagates through sum, mean, std and var; min and max pass over it
-        unless there is nothing else. std and var are of a sample (n - 1), null for fewer than two
-        points. An aggregate of nothing is null, its count 0. No row in the range: an empty frame.
-        Where duplicates replace, a group needs a point in the range, not just a row.
+        The result has the bucket's start in ``time`` (with ``every``), the tags of ``by``, and
+        columns such as ``usage_mean``, ordered by tags, then time. ``every`` is a duration or
+        months ("1mo", "1q", "1y"). Buckets are aligned to 1970, whole weeks to Monday, months to
+        2000-01, or to ``origin``. ``timezone`` makes days, weeks and months those of a place, with
+        its clock changes; parts of days count from midnight there. ``step`` makes windows of
+        ``every`` slide: one starts every ``step``, and a row is in each that spans it.
+
+        Nulls are skipped. NaN propagates through sum, mean, std, var and what goes by time; min and
+        max pass over it unless there is nothing else. std and var are of a sample (n - 1), null for
+        fewer than two points. An aggregate of nothing is null, its count 0. No row in the range: an
+        empty frame. Where duplicates replace, a group needs a point in the range, not just a row.
 
         ``fill`` gives every group every bucket of the range: "null", "previous", "linear" or a
         number. ``having`` keeps rows: ``"usage_mean > 90 and usage_count >= 10"``. ``limit``
@@ -376,9 +417,10 @@ class Database:
         raw = self._native.aggregate(
             table,
             arguments.functions(fields),
-            None if every is None else duration_ns(every, "every"),
+            arguments.buckets(every, origin, timezone, step),
             arguments.names(by, "by") or [],
             arguments.tag_filter(where),
+            condition(filter, params),
             arguments.fill(fill),
             having,
             arguments.limit(limit),
@@ -395,6 +437,8 @@ class Database:
         start: Any = None,
         end: Any = None,
         *,
+        filter: str | None = None,
+        params: Parameters | None = None,
         timeout: Any = None,
         memory: int | str | None = None,
     ) -> pl.DataFrame:
@@ -404,6 +448,7 @@ class Database:
             arguments.names(by, "by"),
             arguments.names(fields, "fields"),
             arguments.tag_filter(where),
+            condition(filter, params),
             arguments.bounds(start, end, timeout, memory),
         )
         return pl.DataFrame(raw)
@@ -485,6 +530,30 @@ class Database:
             arguments.bounds(start, end, timeout, memory),
         )
         return pl.DataFrame(raw)
+
+    def sql(
+        self,
+        text: str,
+        params: Parameters | None = None,
+        *,
+        timeout: Any = None,
+        memory: int | str | None = None,
+    ) -> pl.DataFrame:
+        """The answer to a query in SQL; ``docs/sql.md`` describes the language.
+
+        ``db.sql("SELECT avg(usage) FROM cpu WHERE host = $host GROUP BY 5m", {"host": "a"})``.
+        ``params`` are values for ``?`` (a list) or ``$name`` (a dict): None, bool, int, float,
+        str, times, timedelta, or lists of these for IN; they never become text of the query.
+
+        What one table answers alone runs in kymograph, straight from compressed chunks; joins,
+        window functions, common table expressions and set operations run in Polars over such
+        answers, of which all show one moment. ``EXPLAIN SELECT ...`` tells which does what and
+        what is pruned, ``EXPLAIN ANALYZE`` runs it and tells what that took.
+
+        Raises ``InvalidArgument`` with line and column for a query that cannot be, ``NotFound``
+        for unknown tables, ``Cancelled`` past ``timeout``, ``LimitExceeded`` past ``memory``.
+        """
+        return run_sql(self, text, params, timeout, memory)
 
     def plot(self, table: str, fields: Names | None = None, **options: Any) -> Figure:
         """Draws a table's fields with Plotly; options as of ``kymograph.plot.plot_table``."""

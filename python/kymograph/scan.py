@@ -1,15 +1,16 @@
 """Lazy scans: what a Polars query asks is pushed down, and its predicate applied again.
 
-A conjunct of the predicate is understood when it compares ``time`` with a constant, or when it
-speaks of tags alone: then Polars itself evaluates it over the table's series, so that whatever an
-expression can say of tags is understood. What is pushed may let more through than the predicate,
-never less.
+A conjunct of the predicate is understood when it compares ``time`` or a field with a constant, or
+when it speaks of tags alone: then Polars itself evaluates it over the table's series, so that
+whatever an expression can say of tags is understood. What is pushed may let more through than the
+predicate, never less.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,22 +18,30 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from kymograph import arguments
+from kymograph._core import Cancelled
+from kymograph.errors import invalid
+from kymograph.parameters import condition
 
 if TYPE_CHECKING:
     from kymograph.database import Database
 
 _TIME = pl.Datetime("ns", "UTC")
 _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000}
-_MIRROR = {"Lt": "Gt", "LtEq": "GtEq", "Gt": "Lt", "GtEq": "LtEq", "Eq": "Eq"}
+_MIRROR = {"Lt": "Gt", "LtEq": "GtEq", "Gt": "Lt", "GtEq": "LtEq", "Eq": "Eq", "NotEq": "NotEq"}
+_SIGNS = {"Lt": "<", "LtEq": "<=", "Gt": ">", "GtEq": ">=", "Eq": "=", "NotEq": "<>"}
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """What of a predicate is pushed down: ``[start, end)`` in ns and conjuncts over tags."""
+    """What of a predicate is pushed down.
+
+    ``[start, end)`` in ns, conjuncts over tags, and comparisons of fields: text with a ?, value.
+    """
 
     start: int | None = None
     end: int | None = None
     tags: list[pl.Expr] = field(default_factory=list)
+    fields: list[tuple[str, Any]] = field(default_factory=list)
     left: list[pl.Expr] = field(default_factory=list)
 
     def _narrow(self, start: int | None, end: int | None) -> Pushed:
@@ -41,8 +50,30 @@ class Pushed:
         return replace(self, start=max(starts, default=None), end=min(ends, default=None))
 
 
-def scan_table(db: Database, table: str) -> pl.LazyFrame:
-    """The table as a lazy frame."""
+class Limits:
+    """What bounds one collect: seconds from the moment it begins to read, and bytes."""
+
+    def __init__(self, timeout: float | None, memory: int | None) -> None:
+        self.memory = memory
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    def left(self) -> float | None:
+        """The seconds that are left, 0 when none are; None without a timeout."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
+    def check(self) -> None:
+        """Raises ``Cancelled`` when no time is left."""
+        if self.left() == 0:
+            raise Cancelled("the scan's deadline has passed")
+
+
+def scan_table(
+    db: Database, table: str, timeout: Any = None, memory: int | str | None = None
+) -> pl.LazyFrame:
+    """The table as a lazy frame, each collect of which has the limits."""
+    seconds, size = arguments.seconds(timeout), arguments.size(memory, "memory")
+    if seconds is not None and not seconds >= 0:
+        raise invalid(f"timeout={seconds} cannot be used; it is a positive number of seconds")
     schema = db.schema(table)
     empty = db.read(table, limit=0)
     order = empty.columns
@@ -53,17 +84,21 @@ def scan_table(db: Database, table: str) -> pl.LazyFrame:
         n_rows: int | None,
         batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
+        limits = Limits(seconds, size)
         needed = set(order if columns is None else columns)
         if predicate is not None:
             needed |= set(predicate.meta.root_names())
         fields = [name for name in schema.fields if name in needed]
-        frame = _read(db, table, fields, pushed(predicate, schema.tags), predicate, n_rows)
+        found = pushed(predicate, schema.tags, schema.fields)
+        frame = _read(db, table, fields, found, predicate, n_rows, limits)
         if predicate is not None:
             frame = frame.filter(predicate)
         frame = frame.select([name for name in order if name in (columns or order)])
         if n_rows is not None:
             frame = frame.head(n_rows)
-        yield from frame.iter_slices(batch_size or 1 << 20) if frame.height else [frame]
+        for batch in frame.iter_slices(batch_size or 1 << 20) if frame.height else [frame]:
+            limits.check()
+            yield batch
 
     return register_io_source(source, schema=dict(empty.schema), is_pure=True)
 
@@ -71,26 +106,28 @@ def scan_table(db: Database, table: str) -> pl.LazyFrame:
 def explain_scan(db: Database, table: str, predicate: pl.Expr | None) -> str:
     """What a predicate pushes, in lines."""
     schema = db.schema(table)
-    found = pushed(predicate, schema.tags)
-    where = _matching(db, table, found)
+    found = pushed(predicate, schema.tags, schema.fields)
+    where = _matching(db, table, found, Limits(None, None))
     series = db.series(table).height
     kept = series if where is None else db.series(table, where=where).height
     start, end = (_shown(t) for t in (found.start, found.end))
+    compared = [text.removesuffix("?") + repr(value) for text, value in found.fields]
     lines = [
         f"SCAN {table}",
         f"  time:     [{start}, {end})",
         f"  tags:     {' and '.join(map(str, found.tags)) or 'all'}",
         f"  series:   {kept} of {series}",
+        f"  fields:   {' and '.join(compared) or 'all'}",
         f"  residual: {' and '.join(map(str, found.left)) or 'none'} (the whole predicate is "
         "applied again)",
     ]
     return "\n".join(lines)
 
 
-def _shown(time: int | None) -> str:
-    if time is None:
+def _shown(at: int | None) -> str:
+    if at is None:
         return "..."
-    return str(pl.Series([time]).cast(_TIME).dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ")[0])
+    return str(pl.Series([at]).cast(_TIME).dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ")[0])
 
 
 def _read(
@@ -100,40 +137,75 @@ def _read(
     found: Pushed,
     predicate: pl.Expr | None,
     n_rows: int | None,
+    limits: Limits,
 ) -> pl.DataFrame:
     start, end = found.start, found.end
     if start is not None and end is not None and start > end:
         end = start
     limit = n_rows if predicate is None else None
-    where = arguments.tag_filter(_matching(db, table, found))
+    where = arguments.tag_filter(_matching(db, table, found, limits))
+    bounds = (start, end, limits.left(), limits.memory)
+    text = " AND ".join(text for text, _ in found.fields)
+    rows = condition(text or None, [value for _, value in found.fields] or None)
     # Every row, also those without any of the fields: a projection must not change which rows
     # there are.
-    raw = db._native.read(table, fields, where, limit, True, (start, end, None, None))
+    raw = db._native.read(table, fields, where, rows, limit, True, bounds)
     return pl.DataFrame(raw)
 
 
-def _matching(db: Database, table: str, found: Pushed) -> dict[str, list[str | None]] | None:
+def _matching(
+    db: Database, table: str, found: Pushed, limits: Limits
+) -> dict[str, list[str | None]] | None:
     """The tags' values among the series that pass, None when all do."""
     if not found.tags:
         return None
     tags = db.schema(table).tags
-    series = db.series(table).select(tags).filter(*found.tags)
+    series = db.series(table, timeout=limits.left(), memory=limits.memory)
+    series = series.select(tags).filter(*found.tags)
     return {tag: series[tag].cast(pl.String).unique().to_list() for tag in tags}
 
 
-def pushed(predicate: pl.Expr | None, tags: list[str]) -> Pushed:
-    """What of a predicate is understood."""
+def pushed(predicate: pl.Expr | None, tags: list[str], fields: Mapping[str, str]) -> Pushed:
+    """What of a predicate is understood; ``fields`` have their types."""
     found = Pushed()
     for conjunct in _conjuncts(predicate):
         roots = set(conjunct.meta.root_names())
         span = _time_span(conjunct) if roots == {"time"} else None
+        compared = _field_test(conjunct, fields) if len(roots) == 1 else None
         if span is not None:
             found = found._narrow(*span)
+        elif compared is not None:
+            found.fields.append(compared)
         elif roots and roots <= set(tags):
             found.tags.append(conjunct)
         else:
             found.left.append(conjunct)
     return found
+
+
+def _field_test(expr: pl.Expr, fields: Mapping[str, str]) -> tuple[str, Any] | None:
+    """A comparison of a field with a constant of its kind, as text and value."""
+    node = _node(expr).get("BinaryExpr")
+    if node is None or node["op"] not in _SIGNS:
+        return None
+    op, (left, right) = node["op"], _inputs(expr)
+    if not left.meta.is_column():
+        left, right, op = right, left, _MIRROR[op]
+    if not left.meta.is_column() or right.meta.root_names():
+        return None
+    name = left.meta.output_name()
+    try:
+        value = pl.select(right).to_series().item()
+    except (pl.exceptions.PolarsError, ValueError):
+        return None
+    kinds: dict[str, tuple[type, ...]] = {"f64": (float, int), "i64": (float, int), "str": (str,)}
+    takes = kinds.get(fields.get(name, ""), ())
+    if isinstance(value, bool) or not isinstance(value, takes):
+        return None
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return None
+    quoted = name.replace('"', '""')
+    return f'"{quoted}" {_SIGNS[op]} ?', value
 
 
 def _node(expr: pl.Expr) -> dict[str, Any]:

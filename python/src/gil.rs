@@ -1,11 +1,12 @@
 //! The one place that releases the interpreter, maps errors, stops panics and polls Ctrl-C.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use kymograph::db::Database;
 use kymograph::query::CancelToken;
 use kymograph::{Error, Result};
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::error::to_py;
@@ -33,40 +34,35 @@ pub(crate) fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Se
     detached(py, || guarded(work)).map_err(|error| to_py(py, &error))
 }
 
-/// The same for work that a token can stop: Ctrl-C stops it within [`POLL`] and one block.
+/// The same for work of a database that a token can stop: Ctrl-C stops it within [`POLL`] and one
+/// block.
 ///
-/// Only the main thread gets signals, so only there is the work put on a thread of its own while
-/// this one looks for them.
+/// Only the main thread gets signals, so only there is the work put into the database's pool while
+/// this thread looks for them.
 pub(crate) fn run_cancellable<T: Send>(
     py: Python<'_>,
+    db: &Database,
     cancel: &CancelToken,
     work: impl FnOnce() -> Result<T> + Send,
 ) -> PyResult<T> {
-    let threading = py.import("threading")?;
-    let main = threading.call_method0("main_thread")?;
-    if !main.is(&threading.call_method0("current_thread")?) {
+    let threading = py.import(intern!(py, "threading"))?;
+    let main = threading.call_method0(intern!(py, "main_thread"))?;
+    if !main.is(&threading.call_method0(intern!(py, "current_thread"))?) {
         return run(py, work);
     }
     let mut interrupt = None;
     let outcome = detached(py, || {
-        std::thread::scope(|scope| {
-            let (done, finished) = sync_channel(1);
-            scope.spawn(move || drop(done.send(guarded(work))));
-            loop {
-                match finished.recv_timeout(POLL) {
-                    Ok(outcome) => return outcome,
-                    Err(RecvTimeoutError::Disconnected) => {
-                        return Err(Error::Internal("a worker died".to_owned()));
-                    }
-                    Err(RecvTimeoutError::Timeout) => {
-                        if let Err(signal) = Python::attach(|py| py.check_signals()) {
-                            interrupt = Some(signal);
-                            cancel.cancel();
-                        }
-                    }
+        // A panic is caught where it happens, and so never reaches the scope.
+        db.watched(
+            POLL,
+            || guarded(work),
+            || {
+                if let Err(signal) = Python::attach(|py| py.check_signals()) {
+                    interrupt = Some(signal);
+                    cancel.cancel();
                 }
-            }
-        })
+            },
+        )
     });
     match interrupt {
         Some(signal) => Err(signal),

@@ -6,8 +6,8 @@ use kymograph::chunk::Stats;
 use kymograph::kernels::Function;
 use kymograph::model::TimeRange;
 use kymograph::query::{
-    AggregateQuery, AnomalyQuery, Budget, CancelToken, CorrelateQuery, Fill, Having, LastQuery,
-    QueryContext, ReadQuery, SeriesQuery, SumQuery,
+    AggregateQuery, AnomalyQuery, Bucket, Budget, CancelToken, CorrelateQuery, Expr, Fill, Finish,
+    Interval, LastQuery, QueryContext, ReadQuery, SeriesQuery, SumQuery,
 };
 use kymograph::{Error, Result};
 use pyo3::IntoPyObjectExt;
@@ -16,6 +16,7 @@ use pyo3::prelude::*;
 use crate::database::{Database, Filter};
 use crate::frame::Frame;
 use crate::gil::run_cancellable;
+use crate::sql::{Condition, parameters};
 
 /// Half-open range and bounds that every query has: start and end in ns, seconds, bytes.
 #[derive(FromPyObject)]
@@ -26,7 +27,7 @@ impl Bounds {
         TimeRange::new(self.0, self.1)
     }
 
-    fn context(&self, cancel: &CancelToken) -> Result<QueryContext> {
+    pub(crate) fn context(&self, cancel: &CancelToken) -> Result<QueryContext> {
         let deadline = match self.2 {
             None => None,
             Some(seconds) => Some(
@@ -45,13 +46,36 @@ impl Bounds {
     }
 }
 
-fn framed(
-    py: Python<'_>,
-    bounds: &Bounds,
-    query: impl FnOnce(&QueryContext) -> Result<arrow_array::RecordBatch> + Send,
-) -> PyResult<Frame> {
-    let cancel = CancelToken::default();
-    run_cancellable(py, &cancel, || query(&bounds.context(&cancel)?)).map(Frame::from)
+/// Buckets: months, nanoseconds, origin in ns, time zone, step in ns.
+#[derive(FromPyObject)]
+pub(crate) struct Every(i32, i64, Option<i64>, Option<String>, Option<i64>);
+
+impl Every {
+    fn bucket(self) -> Bucket {
+        let Self(months, nanos, origin, timezone, step) = self;
+        Bucket { width: Interval { months, nanos }, origin, timezone, step }
+    }
+}
+
+impl Database {
+    fn framed(
+        &self,
+        py: Python<'_>,
+        bounds: &Bounds,
+        query: impl FnOnce(&QueryContext) -> Result<arrow_array::RecordBatch> + Send,
+    ) -> PyResult<Frame> {
+        let cancel = CancelToken::default();
+        run_cancellable(py, &self.db, &cancel, || query(&bounds.context(&cancel)?)).map(Frame::from)
+    }
+
+    /// A condition on rows, from its text.
+    fn rows(&self, table: &str, condition: Option<Condition>) -> Result<Option<Expr>> {
+        condition
+            .map(|Condition(text, positional, named)| {
+                self.db.condition(table, &text, &parameters(positional, named))
+            })
+            .transpose()
+    }
 }
 
 fn fill(given: Option<(&str, Option<f64>)>) -> Result<Option<Fill>> {
@@ -78,35 +102,41 @@ impl Database {
         py: Python<'_>,
         table: &str,
         fields: Vec<(String, Vec<String>)>,
-        every: Option<i64>,
+        every: Option<Every>,
         by: Vec<String>,
         filter: Filter,
+        condition: Option<Condition>,
         fill: Option<(String, Option<f64>)>,
         having: Option<String>,
         limit: Option<usize>,
         bounds: Bounds,
     ) -> PyResult<Frame> {
         let range = bounds.range();
-        framed(py, &bounds, |context| {
-            let mut columns = Vec::new();
+        self.framed(py, &bounds, |context| {
             let mut wanted = Vec::with_capacity(fields.len());
             for (field, names) in fields {
-                columns.extend(names.iter().map(|name| format!("{field}_{name}")));
+                if names.is_empty() {
+                    return Err(Error::invalid(format!(
+                        "field {field:?} has no functions; give it one at least, such as \"mean\""
+                    )));
+                }
                 let functions = names.iter().map(|name| Function::parse(name));
                 wanted.push((field, functions.collect::<Result<Vec<_>>>()?));
             }
-            let having = having.map(|text| Having::parse(&text, &columns)).transpose()?;
             let fill = self::fill(fill.as_ref().map(|(name, value)| (name.as_str(), *value)))?;
-            let query = AggregateQuery {
-                every,
+            let mut query = AggregateQuery {
+                bucket: every.map(Every::bucket),
                 by,
                 filter,
                 range,
-                having,
-                fill,
-                limit,
-                ..AggregateQuery::new(wanted)
+                predicate: self.rows(table, condition)?,
+                fill: fill.into_iter().collect(),
+                finish: Finish::limit(limit),
+                ..AggregateQuery::of_fields(&wanted)
             };
+            if let Some(text) = having {
+                query.finish.having = Some(self.db.having(table, &query, &text)?);
+            }
             self.db.aggregate(table, &query, context)
         })
     }
@@ -118,14 +148,25 @@ impl Database {
         table: &str,
         fields: Option<Vec<String>>,
         filter: Filter,
+        condition: Option<Condition>,
         limit: Option<usize>,
         every_row: bool,
         bounds: Bounds,
     ) -> PyResult<Frame> {
-        let query = ReadQuery { fields, filter, range: bounds.range(), limit, every_row };
-        framed(py, &bounds, |context| self.db.read(table, &query, context))
+        self.framed(py, &bounds, |context| {
+            let query = ReadQuery {
+                fields,
+                filter,
+                range: bounds.range(),
+                predicate: self.rows(table, condition)?,
+                finish: Finish::limit(limit),
+                every_row,
+            };
+            self.db.read(table, &query, context)
+        })
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one a Python keyword")]
     fn last(
         &self,
         py: Python<'_>,
@@ -133,10 +174,21 @@ impl Database {
         by: Option<Vec<String>>,
         fields: Option<Vec<String>>,
         filter: Filter,
+        condition: Option<Condition>,
         bounds: Bounds,
     ) -> PyResult<Frame> {
-        let query = LastQuery { by, fields, filter, range: bounds.range() };
-        framed(py, &bounds, |context| self.db.last(table, &query, context))
+        self.framed(py, &bounds, |context| {
+            let predicate = self.rows(table, condition)?;
+            let query = LastQuery {
+                by,
+                fields,
+                filter,
+                range: bounds.range(),
+                predicate,
+                ..LastQuery::default()
+            };
+            self.db.last(table, &query, context)
+        })
     }
 
     fn series(
@@ -147,7 +199,7 @@ impl Database {
         bounds: Bounds,
     ) -> PyResult<Frame> {
         let query = SeriesQuery { filter, range: bounds.range() };
-        framed(py, &bounds, |context| self.db.series(table, &query, context))
+        self.framed(py, &bounds, |context| self.db.series(table, &query, context))
     }
 
     /// The sum as float or int, `None` when there is no point.
@@ -161,7 +213,7 @@ impl Database {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let query = SumQuery { field, filter, range: bounds.range() };
         let cancel = CancelToken::default();
-        let stats = run_cancellable(py, &cancel, || {
+        let stats = run_cancellable(py, &self.db, &cancel, || {
             let stats = self.db.sum(table, &query, &bounds.context(&cancel)?)?;
             if matches!(stats, Some(Stats::Str(_))) {
                 return Err(Error::invalid(format!(
@@ -194,7 +246,7 @@ impl Database {
         bounds: Bounds,
     ) -> PyResult<Frame> {
         let query = AnomalyQuery { field, k, by, filter, range: bounds.range() };
-        framed(py, &bounds, |context| self.db.top_anomalies(table, &query, context))
+        self.framed(py, &bounds, |context| self.db.top_anomalies(table, &query, context))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one a Python keyword")]
@@ -210,6 +262,6 @@ impl Database {
         bounds: Bounds,
     ) -> PyResult<Frame> {
         let query = CorrelateQuery { x, y, by, filter, range: bounds.range(), tolerance };
-        framed(py, &bounds, |context| self.db.correlate(table, &query, context))
+        self.framed(py, &bounds, |context| self.db.correlate(table, &query, context))
     }
 }

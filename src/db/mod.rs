@@ -13,6 +13,7 @@ mod open;
 mod options;
 mod query;
 mod snapshot;
+mod sql;
 mod state;
 mod stats;
 mod write;
@@ -20,6 +21,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -27,6 +29,7 @@ use parking_lot::{Mutex, RwLock};
 pub use check::check_with;
 pub use check::{CheckReport, Damage, check};
 pub use options::{Durability, Mode, Options};
+pub use sql::SqlAnswer;
 pub use stats::{FieldStats, Stats};
 pub use write::{FrameSpec, TableSpec, WriteResult};
 
@@ -150,6 +153,32 @@ impl Database {
                 self.inner.location
             ))),
         }
+    }
+
+    /// Runs `work` in the database's pool while this thread looks around every `often`.
+    ///
+    /// # Panics
+    /// When `work` does.
+    pub fn watched<T: Send>(
+        &self,
+        often: std::time::Duration,
+        work: impl FnOnce() -> T + Send,
+        mut look: impl FnMut(),
+    ) -> T {
+        let mut outcome = None;
+        self.inner.pool.in_place_scope(|scope| {
+            let (done, finished) = std::sync::mpsc::sync_channel::<()>(1);
+            let outcome = &mut outcome;
+            scope.spawn(move |_| {
+                *outcome = Some(work());
+                drop(done);
+            });
+            while finished.recv_timeout(often) == Err(RecvTimeoutError::Timeout) {
+                look();
+            }
+        });
+        // The scope has passed on a panic of `work`.
+        outcome.unwrap_or_else(|| unreachable!("the scope waits for the work"))
     }
 
     /// Where the database lives.

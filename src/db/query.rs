@@ -123,23 +123,41 @@ impl Database {
     /// How many series a table has.
     pub(super) fn series_count(&self, table: &str) -> Result<u64> {
         use crate::query::ChunkSource;
-        let source = self.source(table, &Vec::new(), TimeRange::ALL)?;
-        Ok(source.series(&TagFilter::default(), TimeRange::ALL)?.len() as u64)
+        let sources = self.sources(&[(table, &Vec::new(), TimeRange::ALL)])?;
+        let series = sources
+            .iter()
+            .map(|source| Ok(source.series(&TagFilter::default(), TimeRange::ALL)?.len() as u64));
+        series.sum()
     }
 
     /// Runs a query on one table at this moment.
-    fn answer<T: Send>(
+    pub(super) fn answer<T: Send>(
         &self,
         table: &str,
         filter: &Filter,
         range: TimeRange,
         run: impl Fn(&TableSnapshot) -> Result<T> + Sync,
     ) -> Result<T> {
+        self.answer_all(&[(table, filter, range)], |sources| match sources {
+            [source] => run(source),
+            _ => Err(Error::Internal(format!("{} sources of one table", sources.len()))),
+        })
+    }
+
+    /// Runs a query on several tables, or on one several times, at one moment.
+    pub(super) fn answer_all<T: Send>(
+        &self,
+        wanted: &[(&str, &Filter, TimeRange)],
+        run: impl Fn(&[TableSnapshot]) -> Result<T> + Sync,
+    ) -> Result<T> {
         let mut tries = 0;
         loop {
-            let (version, answer) = match self.source(table, filter, range) {
-                Ok(source) => (source.version(), self.inner.pool.install(|| run(&source))),
-                Err(error) => (self.inner.state.read().view.manifest.version, Err(error)),
+            let (version, answer) = match self.sources(wanted) {
+                Ok(sources) => {
+                    let version = sources.first().map(TableSnapshot::version);
+                    (version, self.inner.pool.install(|| run(&sources)))
+                }
+                Err(error) => (Some(self.inner.state.read().view.manifest.version), Err(error)),
             };
             match answer {
                 // The writer beside a live reader removes segments that a newer version no longer
@@ -147,7 +165,7 @@ impl Database {
                 Err(Error::NotFound(_))
                     if matches!(self.inner.role, Role::Live(_))
                         && tries < TRIES
-                        && self.version()? != version =>
+                        && Some(self.version()?) != version =>
                 {
                     tries += 1;
                 }
@@ -156,19 +174,28 @@ impl Database {
         }
     }
 
-    /// One table at this moment.
-    fn source(&self, table: &str, filter: &Filter, range: TimeRange) -> Result<TableSnapshot> {
+    /// Tables at this moment.
+    fn sources(&self, wanted: &[(&str, &Filter, TimeRange)]) -> Result<Vec<TableSnapshot>> {
         self.ready()?;
         self.refresh()?;
         let state = self.inner.state.read();
         let view = Arc::clone(&state.view);
-        // While the lock is held: the version that follows is shown, and its clean-up looks at
-        // the pins, only after.
-        let pin = Pin::new(view.manifest.version, &self.inner.pins);
-        let schema = &table_state(&view, table)?.schema;
-        let tags = query::tag_filter(schema, filter)?;
-        let captured = capture(&state.head, table, &tags, range);
+        let mut captured = Vec::with_capacity(wanted.len());
+        for (table, filter, range) in wanted {
+            // While the lock is held: the version that follows is shown, and its clean-up looks at
+            // the pins, only after.
+            let pin = Pin::new(view.manifest.version, &self.inner.pins);
+            let schema = &table_state(&view, table)?.schema;
+            let tags = query::tag_filter(schema, filter)?;
+            captured.push((*table, *range, pin, capture(&state.head, table, &tags, *range)));
+        }
         drop(state);
-        TableSnapshot::new(&self.inner.shared, (&view, pin), table, captured, now(), range)
+        let now = now();
+        captured
+            .into_iter()
+            .map(|(table, range, pin, captured)| {
+                TableSnapshot::new(&self.inner.shared, (&view, pin), table, captured, now, range)
+            })
+            .collect()
     }
 }

@@ -14,6 +14,7 @@ from kymograph.cli.compact import compact
 from kymograph.cli.demo import demo
 from kymograph.cli.import_files import import_files
 from kymograph.cli.info import info
+from kymograph.cli.sql import sql
 
 app = typer.Typer(
     help="An embedded time-series analytics engine.",
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command("import")(import_files)
+app.command()(sql)
 app.command()(aggregate)
 app.command()(info)
 app.command()(check)

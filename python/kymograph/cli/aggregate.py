@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from kymograph.cli.output import Output, put
 from kymograph.errors import invalid
-
-
-class Output(StrEnum):
-    """How results are printed."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
 
 
 def aggregate(
@@ -55,15 +46,7 @@ def aggregate(
             fill=fill,
             limit=limit,
         )
-    if output is Output.csv:
-        sys.stdout.write(frame.write_csv())
-    elif output is Output.json:
-        sys.stdout.write(frame.write_json() + "\n")
-    else:
-        show.console.print(show.table(frame))
-        if frame.height > 200:
-            show.console.print(f"… {frame.height - 200:,} more rows: --limit, --format csv")
-    sys.stdout.flush()
+    put(frame, output)
 
 
 def split(values: Sequence[str]) -> list[str]:
