@@ -9,6 +9,8 @@ Open a database, write frames of any library, ask::
         db.aggregate("cpu", {"usage": ["mean", "max"]}, every="1m", by=["host"])
 """
 
+from typing import TYPE_CHECKING
+
 from kymograph._core import (
     Cancelled,
     Conflict,
@@ -22,10 +24,13 @@ from kymograph._core import (
     StorageError,
     __version__,
 )
-from kymograph.adapters import duration_ns, to_arrow_stream
+from kymograph.adapters import duration_ns, to_arrow_stream, to_pandas
 from kymograph.database import Database, check, open
 from kymograph.plot import plot as plot
 from kymograph.results import BadRow, CheckReport, Damage, Stats, TableSchema, WriteResult
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = [
     "BadRow",
@@ -48,7 +53,16 @@ __all__ = [
     "__version__",
     "check",
     "duration_ns",
+    "load_ipython_extension",
     "open",
     "plot",
     "to_arrow_stream",
+    "to_pandas",
 ]
+
+
+def load_ipython_extension(shell: "InteractiveShell") -> None:
+    """What ``%load_ext kymograph`` calls: gives the notebook ``%%ky`` cells (see ``%ky?``)."""
+    from kymograph.notebook import load
+
+    load(shell)
