@@ -11,7 +11,9 @@ use kymograph::chunk::Stats;
 use kymograph::db::{Database, Options, TableSpec};
 use kymograph::kernels::Function;
 use kymograph::model::{Batch, Duplicates, SeriesKey, TimeRange};
-use kymograph::query::{AggregateQuery, LastQuery, QueryContext, ReadQuery, SeriesQuery, SumQuery};
+use kymograph::query::{
+    AggregateQuery, Bucket, LastQuery, QueryContext, ReadQuery, SeriesQuery, SumQuery,
+};
 use kymograph::storage::vfs::MemoryStore;
 use proptest::prelude::*;
 
@@ -387,9 +389,9 @@ fn check_numbers(
     for every in [None, Some(10)] {
         let query = AggregateQuery {
             by: vec!["host".to_owned()],
-            every,
+            bucket: every.map(Bucket::of_nanos),
             range,
-            ..AggregateQuery::new(vec![(field.to_owned(), functions.to_vec())])
+            ..AggregateQuery::of_fields(&[(field.to_owned(), functions.to_vec())])
         };
         let mut groups: BTreeMap<_, Vec<(i64, f64)>> = BTreeMap::new();
         for (key, time, cell) in expected {

@@ -13,7 +13,7 @@ fn mean(db: &Database) -> Vec<Vec<Cell>> {
     let functions = vec![Function::Count, Function::Mean, Function::Max];
     let query = AggregateQuery {
         by: vec!["host".to_owned()],
-        ..AggregateQuery::new(vec![("value".to_owned(), functions)])
+        ..AggregateQuery::of_fields(&[("value".to_owned(), functions)])
     };
     cells(&db.aggregate("cpu", &query, &QueryContext::default()).expect("an aggregate"))
 }

@@ -303,8 +303,8 @@ def test_sums_of_integers_are_exact_or_refused():
 @pytest.mark.parametrize(
     ("field", "function", "says"),
     [
-        ("word", "mean", "count, min, max, first and last"),
-        ("up", "std", "count, sum, mean, min, max, first and last"),
+        ("word", "mean", "count, min, max, first, last, distinct and mode"),
+        ("up", "std", "count, sum, mean, min, max, first, last, distinct and mode"),
         ("calm", "maen", '"mean"'),
         ("calm", "p101", "p100"),
     ],

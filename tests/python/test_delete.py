@@ -127,3 +127,12 @@ def test_retention_drops_old_rows(tmp_path):
         db.set_retention("t", None)
         assert db.schema("t").retention is None
         assert db.read("t")["v"].to_list() == [2.0, 3.0]
+
+
+def test_first_and_last_stand_around_deleted_rows():
+    with ky.open() as db:
+        db.write("t", {"time": [0, 17, 30, 31], "v": [1.5, 2.5, 3.5, 4.5]})
+        db.flush()
+        db.delete("t", start=17, end=30)
+        got = db.aggregate("t", {"v": ["first", "last", "count", "sum"]})
+    assert got.row(0) == (1.5, 4.5, 3, 9.5)
