@@ -37,6 +37,16 @@ codecs data="": tools
     python -m pip install --quiet matplotlib
     python benches/python/codecs.py {{ if data == "" { "" } else { "--data " + quote(data) } }}
 
+# kymograph beside its rivals in one run; wants an idle machine
+compare *arguments: (install "release" "plot" "--no-default-features")
+    python -m pip install --quiet -r benches/compare/requirements.txt
+    python benches/compare/queries.py {{ arguments }}
+
+# How costs grow, as a table, JSON and a plot; wants an idle machine
+scaling *arguments: (install "release" "plot" "--no-default-features")
+    python -m pip install --quiet -r benches/scaling/requirements.txt
+    python benches/scaling/scaling.py {{ arguments }}
+
 # Fuzzes one target, or each, for so many seconds; needs cargo-fuzz (cargo install cargo-fuzz)
 fuzz name="" seconds="60":
     #!/bin/sh
