@@ -162,6 +162,15 @@ impl Rows {
             return self;
         }
         let kept: Vec<usize> = (0..self.times.len()).filter(|row| has_point(*row)).collect();
+        self.take(&kept)
+    }
+
+    /// Some rows: `kept` are their places, ascending.
+    #[must_use]
+    pub(crate) fn take(self, kept: &[usize]) -> Self {
+        if kept.len() == self.times.len() {
+            return self;
+        }
         let columns = self.columns.iter().map(|column| {
             let mut out = Column::empty(column.values.field_type());
             kept.iter().for_each(|row| out.push_from(column, *row));

@@ -132,7 +132,7 @@ impl RowMap for SeriesMap<'_> {
                     wanted.binary_search(&field).ok().and_then(|at| rows.columns.get(at))
                 };
                 let kept = condition.apply(self.key, &rows.times, &column)?;
-                if kept.len() < rows.times.len() { taken(&rows, &kept) } else { rows }
+                rows.take(&kept)
             }
             None => rows,
         };
@@ -178,16 +178,6 @@ impl SeriesMap<'_> {
         }
         Ok(columns)
     }
-}
-
-/// Some of the rows.
-fn taken(rows: &Rows, kept: &[usize]) -> Rows {
-    let columns = rows.columns.iter().map(|column| {
-        let mut out = Column::empty(column.values.field_type());
-        kept.iter().for_each(|&row| out.push_from(column, row));
-        out
-    });
-    Rows { times: kept.iter().map(|&row| rows.times[row]).collect(), columns: columns.collect() }
 }
 
 fn internal(error: impl std::fmt::Display) -> Error {

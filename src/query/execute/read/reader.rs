@@ -151,38 +151,18 @@ impl<'a> Reader<'a> {
         let duplicates = self.source.schema().duplicates;
         let merge = if self.every_row { merge_every_row } else { merge_parts_guarded };
         let rows = merge(parts, range, &self.fields, &self.types, duplicates, self.context)?;
-        let rows = if self.points_only { with_points(rows) } else { rows };
+        let rows = if self.points_only { rows.with_points() } else { rows };
         let Some(predicate) = &self.predicate else { return Ok(rows) };
         let column = |field: usize| {
             let at = self.fields.iter().position(|own| *own == field);
             at.and_then(|at| rows.columns.get(at))
         };
         let kept = predicate.apply(key, &rows.times, &column)?;
-        Ok(if kept.len() == rows.times.len() { rows } else { take(&rows, &kept) })
+        Ok(rows.take(&kept))
     }
 
     /// Whether the latest row of a series may have been left out of what [`Self::merge`] gives.
     pub(in crate::query::execute) fn leaves_rows_out(&self) -> bool {
         self.points_only || self.predicate.is_some()
     }
-}
-
-/// The rows in which at least one column has a value.
-fn with_points(rows: Rows) -> Rows {
-    let has_point = |row: usize| rows.columns.iter().any(|column| column.is_valid(row));
-    if (0..rows.times.len()).all(has_point) {
-        return rows;
-    }
-    let kept: Vec<usize> = (0..rows.times.len()).filter(|row| has_point(*row)).collect();
-    take(&rows, &kept)
-}
-
-/// Some rows, in their order.
-fn take(rows: &Rows, kept: &[usize]) -> Rows {
-    let columns = rows.columns.iter().map(|column| {
-        let mut out = Column::empty(column.values.field_type());
-        kept.iter().for_each(|row| out.push_from(column, *row));
-        out
-    });
-    Rows { columns: columns.collect(), times: kept.iter().map(|row| rows.times[*row]).collect() }
 }
