@@ -3,6 +3,7 @@
 pub mod context;
 pub mod execute;
 pub mod expr;
+pub(crate) mod inputs;
 pub mod plan;
 pub(crate) mod predicate;
 pub mod relate;

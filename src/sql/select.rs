@@ -19,6 +19,7 @@ use super::lower::{Scope, outside};
 use super::{Found, Miss, Native, Planner, Query};
 use crate::model::{Duplicates, TableSchema};
 use crate::query::expr::{Expr, Literal};
+use crate::query::predicate::conjuncts;
 use crate::query::{AggregateQuery, Finish, LastQuery, OrderBy, ReadQuery};
 
 /// A column of the result: its name, and what it is.
@@ -63,7 +64,10 @@ impl Planner<'_> {
         self.only_known(select)?;
         let mut row = Row::new(self, &schema, alias.map(|alias| alias.value.as_str()));
         let conditions = match &select.selection {
-            Some(condition) => predicate::conjuncts(self.lower(condition, &mut row)?),
+            Some(condition) => {
+                let condition = self.lower(condition, &mut row)?;
+                conjuncts(&condition).into_iter().cloned().collect()
+            }
             None => Vec::new(),
         };
         let pushed = pushed(conditions, &schema)?;

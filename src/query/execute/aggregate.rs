@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{
-    Array, ArrayRef, Int64Array, ListArray, RecordBatch, RecordBatchOptions,
-    TimestampNanosecondArray,
-};
+use arrow_array::{Array, ArrayRef, Int64Array, ListArray, RecordBatch, RecordBatchOptions};
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema};
 use rayon::prelude::*;
@@ -14,7 +11,7 @@ use super::asked::{Asked, AskedOutput};
 use super::bucket::{Buckets, Calendar};
 use super::fill::{Found, fill};
 use super::finish::Finisher;
-use super::frame::array;
+use super::frame::{array, times_array};
 use super::row_map::Mapping;
 use super::{Frame, Group, Tags, groups, series_of};
 use crate::error::{Error, Result};
@@ -50,9 +47,7 @@ pub fn aggregate(
     let by = tag_ids(schema, &query.by)?;
     let buckets = Buckets::of(query.bucket.as_ref())?;
     check_fill(query)?;
-    let nothing =
-        batch(Found { columns: asked.empty_columns(), ..Found::default() }, &[], query, &asked)?;
-    let finisher = Finisher::new(&query.finish, &nothing.schema())?;
+    let finisher = Finisher::new(&query.finish, &nothing(query, &asked)?.schema())?;
 
     let condition = asked.mapping.as_ref().and_then(Mapping::condition);
     let mut narrowed = query.clone();
@@ -125,11 +120,14 @@ fn of_nothing(asked: &Asked) -> Found {
 /// As [`aggregate`] for its plan.
 pub fn result_columns(schema: &TableSchema, query: &AggregateQuery) -> Result<Vec<(String, Type)>> {
     let asked = Asked::of(schema, query)?;
-    let columns = asked.empty_columns();
-    let nothing = batch(Found { columns, ..Found::default() }, &[], query, &asked)?;
-    let schema = nothing.schema();
+    let schema = nothing(query, &asked)?.schema();
     let fields = schema.fields().iter();
     Ok(fields.map(|field| (field.name().clone(), Type::of(field.data_type()))).collect())
+}
+
+/// A result without rows.
+fn nothing(query: &AggregateQuery, asked: &Asked) -> Result<RecordBatch> {
+    batch(Found { columns: asked.empty_columns(), ..Found::default() }, &[], query, asked)
 }
 
 fn check_fill(query: &AggregateQuery) -> Result<()> {
@@ -392,9 +390,7 @@ fn output_array(output: &AskedOutput, cells: Cells) -> Result<ArrayRef> {
     match cells {
         Cells::Lists(lists) => lists_array(lists),
         Cells::Column(Column { values: Values::I64(values), validity }) if output.times => {
-            let nulls = validity.map(|bits| NullBuffer::from_iter(bits.iter()));
-            let times = TimestampNanosecondArray::new(ScalarBuffer::from(values), nulls);
-            Ok(Arc::new(times.with_timezone("UTC")))
+            Ok(times_array(values, validity))
         }
         Cells::Column(column) => array(column),
     }

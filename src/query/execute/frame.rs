@@ -100,16 +100,14 @@ impl Frame {
             arrays.push(array);
         };
         if let Some(time) = self.time {
-            let time = TimestampNanosecondArray::new(ScalarBuffer::from(time), None);
-            add("time".to_owned(), false, Arc::new(time.with_timezone("UTC")));
+            add("time".to_owned(), false, times_array(time, None));
         }
         let tags = self.tags.into_par_iter().map(|(name, tags)| Ok((name, tags.array()?)));
         for (name, tags) in tags.collect::<Result<Vec<_>>>()? {
             add(name, true, tags);
         }
         for (name, times) in self.times {
-            let times = TimestampNanosecondArray::new(ScalarBuffer::from(times), None);
-            add(name, false, Arc::new(times.with_timezone("UTC")));
+            add(name, false, times_array(times, None));
         }
         for (name, column) in self.columns {
             add(name, true, array(column)?);
@@ -134,6 +132,12 @@ fn nulls(validity: Option<Bitmap>) -> Option<NullBuffer> {
     }
     let bits = Buffer::from_vec(validity.words().to_vec());
     Some(NullBuffer::new(BooleanBuffer::new(bits, 0, len)))
+}
+
+/// Times as Arrow has them, not copied.
+pub(crate) fn times_array(times: Vec<Timestamp>, validity: Option<Bitmap>) -> ArrayRef {
+    let times = TimestampNanosecondArray::new(ScalarBuffer::from(times), nulls(validity));
+    Arc::new(times.with_timezone("UTC"))
 }
 
 /// A column as Arrow has it, its numbers not copied.

@@ -18,7 +18,7 @@ mod sum;
 pub use aggregate::{aggregate, result_columns};
 #[cfg(test)]
 pub(crate) use frame::time_type;
-pub(crate) use frame::{Frame, Tags, array};
+pub(crate) use frame::{Frame, Tags, array, times_array};
 pub(crate) use group::{Group, groups};
 pub use last::last;
 pub use read::read;

@@ -3,29 +3,27 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type, UInt32Type};
-use arrow_array::{
-    Array, ArrayRef, DictionaryArray, StringArray, TimestampNanosecondArray, UInt32Array,
-};
-use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_cast::cast;
 use arrow_schema::DataType;
 
-use super::frame::array;
+use super::frame::{array, times_array};
 use crate::error::{Error, Result};
 use crate::kernels::{BlockStats, RowMap, Rows, Verdict};
 use crate::model::{
     Bitmap, Column, FieldType, SeriesKey, StrValues, TableSchema, Timestamp, Values,
 };
 use crate::query::expr::{Evaluator, Expr, Type};
+use crate::query::inputs::Inputs;
 use crate::query::predicate::Predicate;
 
 /// A condition and expressions over `time`, tags and fields of a table, ready for every series.
 #[derive(Debug)]
 pub(crate) struct Mapping {
-    /// What the evaluators see: `time`, the tags and the fields that are read, in that order.
-    tags: Vec<usize>,
-    fields: Vec<usize>,
+    /// What the evaluators see, and the condition.
+    inputs: Inputs,
     condition: Option<Predicate>,
     computed: Vec<(Evaluator, FieldType)>,
 }
@@ -41,33 +39,15 @@ impl Mapping {
         condition: Option<&Expr>,
         computed: &[Expr],
     ) -> Result<Self> {
-        let (mut tags, mut fields) = (Vec::new(), Vec::new());
-        for name in condition.iter().copied().chain(computed).flat_map(Expr::columns) {
-            if let Some(tag) = schema.tags.iter().position(|tag| tag == name) {
-                tags.push(tag);
-            } else if let Some(field) = schema.fields.iter().position(|field| field.name == name) {
-                fields.push(field);
-            } else if name != "time" {
-                return Err(unknown(schema, name));
-            }
-        }
-        for places in [&mut tags, &mut fields] {
-            places.sort_unstable();
-            places.dedup();
-        }
-        let mut columns = vec![("time".to_owned(), Type::Time)];
-        columns.extend(tags.iter().map(|&tag| (schema.tags[tag].clone(), Type::Str)));
-        columns.extend(fields.iter().map(|&field| {
-            let field = &schema.fields[field];
-            (field.name.clone(), type_of(field.ty))
-        }));
+        let inputs = Inputs::of(schema, condition.into_iter().chain(computed))?;
         let condition = condition.map(|expr| Predicate::new(schema, expr)).transpose()?;
         let computed = computed.iter().map(|expr| {
-            let evaluator = Evaluator::new(expr, &columns)?;
+            let evaluator = inputs.evaluator(expr)?;
             let ty = field_type(evaluator.ty())?;
             Ok((evaluator, ty))
         });
-        Ok(Self { tags, fields, condition, computed: computed.collect::<Result<_>>()? })
+        let computed = computed.collect::<Result<_>>()?;
+        Ok(Self { inputs, condition, computed })
     }
 
     /// The condition.
@@ -77,7 +57,7 @@ impl Mapping {
 
     /// The fields that are read, ascending.
     pub(crate) fn fields(&self) -> &[usize] {
-        &self.fields
+        &self.inputs.fields
     }
 
     /// The type of what expression `at` makes: times are integers, of nanoseconds.
@@ -101,7 +81,7 @@ pub(crate) struct SeriesMap<'a> {
 
 impl RowMap for SeriesMap<'_> {
     fn fields(&self) -> &[usize] {
-        &self.mapping.fields
+        &self.mapping.inputs.fields
     }
 
     fn filters(&self) -> bool {
@@ -136,12 +116,17 @@ impl RowMap for SeriesMap<'_> {
             }
             None => rows,
         };
-        let time = TimestampNanosecondArray::new(ScalarBuffer::from(rows.times), None);
-        let time: ArrayRef = Arc::new(time.with_timezone("UTC"));
+        let time = times_array(rows.times, None);
         let given = rows.columns.into_iter().map(array).collect::<Result<Vec<ArrayRef>>>()?;
         let mut computed = Vec::with_capacity(self.mapping.computed.len());
         if !self.mapping.computed.is_empty() {
-            let columns = self.columns(&time, &given, wanted)?;
+            let field = |field: usize, _| {
+                let at = wanted.binary_search(&field).ok().and_then(|at| given.get(at));
+                at.cloned().ok_or_else(|| {
+                    Error::Internal("an expression on a field that was not read".to_owned())
+                })
+            };
+            let columns = self.mapping.inputs.arrays(self.key, Arc::clone(&time), field)?;
             for (evaluator, ty) in &self.mapping.computed {
                 computed.push(column(evaluator.evaluate(&columns, time.len())?, *ty)?);
             }
@@ -155,59 +140,6 @@ impl RowMap for SeriesMap<'_> {
             return Err(Error::Internal("times of another type".to_owned()));
         };
         Ok((Rows { times, columns }, computed))
-    }
-}
-
-impl SeriesMap<'_> {
-    /// What the evaluators see.
-    fn columns(
-        &self,
-        time: &ArrayRef,
-        given: &[ArrayRef],
-        wanted: &[usize],
-    ) -> Result<Vec<ArrayRef>> {
-        let mut columns = vec![Arc::clone(time)];
-        for &tag in &self.mapping.tags {
-            columns.push(constant(self.key.tags.get(tag).and_then(Option::as_deref), time.len())?);
-        }
-        for field in &self.mapping.fields {
-            let at = wanted.binary_search(field).ok().and_then(|at| given.get(at));
-            columns.push(Arc::clone(at.ok_or_else(|| {
-                Error::Internal("an expression on a field that was not read".to_owned())
-            })?));
-        }
-        Ok(columns)
-    }
-}
-
-fn internal(error: impl std::fmt::Display) -> Error {
-    Error::Internal(error.to_string())
-}
-
-/// One text, or null, in every row.
-fn constant(value: Option<&str>, rows: usize) -> Result<ArrayRef> {
-    let keys = match value {
-        Some(_) => UInt32Array::new(ScalarBuffer::from(vec![0; rows]), None),
-        None => UInt32Array::new_null(rows),
-    };
-    let values = StringArray::from_iter_values([value.unwrap_or_default()]);
-    DictionaryArray::<UInt32Type>::try_new(keys, Arc::new(values))
-        .map(|array| Arc::new(array) as ArrayRef)
-        .map_err(internal)
-}
-
-fn unknown(schema: &TableSchema, name: &str) -> Error {
-    let fields = schema.fields.iter().map(|field| field.name.as_str());
-    let known = fields.chain(schema.tags.iter().map(String::as_str)).chain(["time"]);
-    Error::unknown("column", name, known)
-}
-
-fn type_of(ty: FieldType) -> Type {
-    match ty {
-        FieldType::F64 => Type::Float,
-        FieldType::I64 => Type::Int,
-        FieldType::Bool => Type::Bool,
-        FieldType::Str => Type::Str,
     }
 }
 

@@ -6,17 +6,16 @@
 
 mod split;
 
+pub(crate) use split::{conjuncts, times};
+
 use std::sync::Arc;
 
-use arrow_array::types::UInt32Type;
-use arrow_array::{
-    ArrayRef, DictionaryArray, LargeStringArray, StringArray, TimestampNanosecondArray, UInt32Array,
-};
-use arrow_buffer::ScalarBuffer;
+use arrow_array::{ArrayRef, LargeStringArray};
 
 use super::SeriesRef;
-use super::execute::array;
+use super::execute::{array, times_array};
 use super::expr::{Evaluator, Expr, Operator, Type};
+use super::inputs::Inputs;
 use crate::chunk::Stats;
 use crate::error::{Error, Result};
 use crate::kernels::filter::{Test, Verdict};
@@ -32,47 +31,17 @@ pub(crate) struct Predicate {
     fields: Vec<usize>,
 }
 
-/// Conditions that are evaluated, with the tags and fields that they see beside the time.
+/// A condition that is evaluated.
 #[derive(Debug)]
 struct Part {
     evaluator: Evaluator,
-    tags: Vec<usize>,
-    fields: Vec<usize>,
-    /// Of the fields.
-    types: Vec<FieldType>,
+    inputs: Inputs,
 }
 
 impl Part {
     fn new(schema: &TableSchema, condition: &Expr) -> Result<Self> {
-        let names = condition.columns();
-        let tags: Vec<usize> = (0..schema.tags.len())
-            .filter(|&tag| names.contains(&schema.tags[tag].as_str()))
-            .collect();
-        let named = |field: &usize| names.contains(&schema.fields[*field].name.as_str());
-        let fields: Vec<usize> = (0..schema.fields.len()).filter(named).collect();
-        let known = |name: &&str| {
-            *name == "time"
-                || tags.iter().any(|&tag| schema.tags[tag] == **name)
-                || fields.iter().any(|&field| schema.fields[field].name == **name)
-        };
-        if let Some(unknown) = names.iter().find(|name| !known(name)) {
-            let all = schema.tags.iter().chain(schema.fields.iter().map(|field| &field.name));
-            let all = std::iter::once("time").chain(all.map(String::as_str));
-            return Err(Error::unknown("column", unknown, all));
-        }
-        let types: Vec<FieldType> = fields.iter().map(|&field| schema.fields[field].ty).collect();
-        let mut columns = vec![("time".to_owned(), Type::Time)];
-        columns.extend(tags.iter().map(|&tag| (schema.tags[tag].clone(), Type::Str)));
-        for (&field, ty) in fields.iter().zip(&types) {
-            let ty = match ty {
-                FieldType::F64 => Type::Float,
-                FieldType::I64 => Type::Int,
-                FieldType::Bool => Type::Bool,
-                FieldType::Str => Type::Str,
-            };
-            columns.push((schema.fields[field].name.clone(), ty));
-        }
-        Ok(Self { evaluator: Evaluator::new(condition, &columns)?, tags, fields, types })
+        let inputs = Inputs::of(schema, std::iter::once(condition))?;
+        Ok(Self { evaluator: inputs.evaluator(condition)?, inputs })
     }
 
     /// Of conditions that must all hold, `None` of none.
@@ -120,7 +89,7 @@ impl Predicate {
         tests.sort_by_key(|(field, _)| *field);
         let rest = Part::all(schema, &rest)?;
         let mut fields: Vec<usize> = tests.iter().map(|(field, _)| *field).collect();
-        fields.extend(rest.iter().flat_map(|rest| &rest.fields));
+        fields.extend(rest.iter().flat_map(|rest| &rest.inputs.fields));
         fields.sort_unstable();
         fields.dedup();
         Ok(Self { range, of_series: Part::all(schema, &of_series)?, tests, rest, fields })
@@ -143,7 +112,7 @@ impl Predicate {
 
     /// The fields that what is no test reads, where there is such.
     pub(crate) fn rest(&self) -> Option<&[usize]> {
-        self.rest.as_ref().map(|rest| rest.fields.as_slice())
+        self.rest.as_ref().map(|rest| rest.inputs.fields.as_slice())
     }
 
     /// The series that can have rows that pass.
@@ -157,9 +126,8 @@ impl Predicate {
             Arc::new(series.iter().map(value).collect::<LargeStringArray>())
         };
         // Not read: what reads the time is left for rows.
-        let times = TimestampNanosecondArray::from_value(0, series.len()).with_timezone("UTC");
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(times)];
-        columns.extend(part.tags.iter().map(|&tag| column(tag)));
+        let mut columns = vec![times_array(vec![0; series.len()], None)];
+        columns.extend(part.inputs.tags.iter().map(|&tag| column(tag)));
         let passing = part.evaluator.filter(&columns, series.len())?;
         let mut at = 0;
         series.retain(|_| {
@@ -220,20 +188,16 @@ impl Predicate {
         rows: Vec<usize>,
     ) -> Result<Vec<usize>> {
         let Some(rest) = self.rest.as_ref().filter(|_| !rows.is_empty()) else { return Ok(rows) };
-        let own: Vec<Timestamp> = rows.iter().map(|row| times[*row]).collect();
-        let own = TimestampNanosecondArray::new(ScalarBuffer::from(own), None);
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(own.with_timezone("UTC"))];
-        for tag in &rest.tags {
-            columns.push(repeated(key.tags.get(*tag).and_then(Option::as_deref), rows.len())?);
-        }
-        for (field, ty) in rest.fields.iter().zip(&rest.types) {
-            let mut kept = Column::empty(*ty);
-            match column(*field) {
+        let own = times_array(rows.iter().map(|row| times[*row]).collect(), None);
+        let field = |field: usize, ty: FieldType| {
+            let mut kept = Column::empty(ty);
+            match column(field) {
                 Some(column) => rows.iter().for_each(|row| kept.push_from(column, *row)),
                 None => rows.iter().for_each(|_| kept.push_null()),
             }
-            columns.push(array(kept)?);
-        }
+            array(kept)
+        };
+        let columns = rest.inputs.arrays(key, own, field)?;
         let passing = rest.evaluator.filter(&columns, rows.len())?;
         Ok(rows
             .into_iter()
@@ -241,12 +205,4 @@ impl Predicate {
             .filter_map(|(row, passes)| passes.then_some(row))
             .collect())
     }
-}
-
-/// A tag of one series, for so many rows.
-fn repeated(value: Option<&str>, rows: usize) -> Result<ArrayRef> {
-    let keys = UInt32Array::from_iter(std::iter::repeat_n(value.map(|_| 0), rows));
-    let values: StringArray = value.into_iter().map(Some).collect();
-    let array = DictionaryArray::<UInt32Type>::try_new(keys, Arc::new(values));
-    Ok(Arc::new(array.map_err(|e| Error::Internal(e.to_string()))?))
 }

@@ -9,7 +9,7 @@ use crate::query::expr::{Evaluator, Expr, Literal, Operator, Type};
 const EXACT: f64 = (1u64 << 53) as f64;
 
 /// The operands of AND, to any depth, in their order.
-pub(super) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
+pub(crate) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
     let (mut todo, mut parts) = (vec![expr], Vec::new());
     while let Some(expr) = todo.pop() {
         match expr {
@@ -51,7 +51,7 @@ fn constant(expr: &Expr) -> Result<Option<Literal>> {
 ///
 /// # Errors
 /// [`crate::Error::InvalidArgument`] when the constant is no time.
-pub(super) fn times(conjunct: &Expr) -> Result<Option<TimeRange>> {
+pub(crate) fn times(conjunct: &Expr) -> Result<Option<TimeRange>> {
     let Some(("time", operator, other)) = compared(conjunct) else { return Ok(None) };
     // Text beside a time is a time.
     let other = Expr::Cast { of: Box::new(other.clone()), to: Type::Time, attempt: false };

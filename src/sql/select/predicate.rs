@@ -3,7 +3,8 @@
 use crate::error::Result;
 use crate::model::{TableSchema, TimeRange};
 use crate::query::Filter;
-use crate::query::expr::{Evaluator, Expr, Literal, Operator, Type};
+use crate::query::expr::{Evaluator, Expr, Literal, Operator};
+use crate::query::predicate::times;
 
 /// The conditions of WHERE, by what they pick.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,21 +12,6 @@ pub(in crate::sql) struct Pushed {
     pub(in crate::sql) range: TimeRange,
     pub(in crate::sql) filter: Filter,
     pub(in crate::sql) predicate: Option<Expr>,
-}
-
-/// The operands of AND, to any depth.
-pub(super) fn conjuncts(expr: Expr) -> Vec<Expr> {
-    let (mut todo, mut parts) = (vec![expr], Vec::new());
-    while let Some(expr) = todo.pop() {
-        match expr {
-            Expr::Binary(left, Operator::And, right) => {
-                todo.push(*right);
-                todo.push(*left);
-            }
-            other => parts.push(other),
-        }
-    }
-    parts
 }
 
 /// Splits conditions that all must hold.
@@ -41,8 +27,8 @@ pub(in crate::sql) fn pushed(conditions: Vec<Expr>, schema: &TableSchema) -> Res
         if checked.constant() == Some(Literal::Bool(true)) {
             continue;
         }
-        if let Some(span) = span(&condition) {
-            range = range.intersect(&span);
+        if let Some(own) = times(&condition)? {
+            range = range.intersect(&own);
         } else if let Some((tag, values)) = picked(&condition, schema) {
             filter.push((tag, values));
         } else {
@@ -57,54 +43,6 @@ pub(in crate::sql) fn pushed(conditions: Vec<Expr>, schema: &TableSchema) -> Res
     }
     let predicate = rest.into_iter().reduce(|a, b| a.binary(Operator::And, b));
     Ok(Pushed { range, filter, predicate })
-}
-
-/// The times that a comparison of `time` with a constant lets through.
-fn span(condition: &Expr) -> Option<TimeRange> {
-    let Expr::Binary(left, operator, right) = condition else { return None };
-    let time = Expr::column("time");
-    let (operator, constant) = if **left == time {
-        (*operator, right)
-    } else if **right == time {
-        (mirrored(*operator)?, left)
-    } else {
-        return None;
-    };
-    let at = time_of(constant)?;
-    let next = at.checked_add(1);
-    // Past the last time there is none.
-    let none = TimeRange::new(Some(i64::MAX), Some(i64::MAX));
-    Some(match operator {
-        Operator::AtLeast => TimeRange::new(Some(at), None),
-        Operator::Greater => next.map_or(none, |next| TimeRange::new(Some(next), None)),
-        Operator::Less => TimeRange::new(None, Some(at)),
-        Operator::AtMost => TimeRange::new(None, next),
-        Operator::Equal => TimeRange::new(Some(at), next),
-        _ => return None,
-    })
-}
-
-/// A constant as a time.
-fn time_of(expr: &Expr) -> Option<i64> {
-    if !expr.columns().is_empty() {
-        return None;
-    }
-    let cast = Expr::Cast { of: Box::new(expr.clone()), to: Type::Time, attempt: false };
-    match Evaluator::new(&cast, &[]).ok()?.constant()? {
-        Literal::Time(ns) => Some(ns),
-        _ => None,
-    }
-}
-
-fn mirrored(operator: Operator) -> Option<Operator> {
-    Some(match operator {
-        Operator::Less => Operator::Greater,
-        Operator::AtMost => Operator::AtLeast,
-        Operator::Greater => Operator::Less,
-        Operator::AtLeast => Operator::AtMost,
-        Operator::Equal => Operator::Equal,
-        _ => return None,
-    })
 }
 
 /// The values of a tag that a condition lets through: `tag = 'a'`, `tag IN ('a', 'b')`,
