@@ -20,9 +20,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import machine
 import numpy as np
 import polars as pl
-from figures import machine
 from tsbs import START, STEP, cpu
 
 import kymograph as ky
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--every", default="10ms", help="how often the writer writes")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    print(machine())
+    print(f"{machine.describe()}, kymograph {ky.__version__}")
     print(f"{options.queries} queries, {options.threads} threads, {options.hosts} hosts")
     print(
         f"{'':14} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'queries/s':>10} {'rows written':>13}"

@@ -8,8 +8,6 @@ Prints a table of medians over the rounds, with minimum and maximum, and the mac
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -19,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import machine
 import numpy as np
 import polars as pl
 from tsbs import FIELDS, START, STEP, cpu
@@ -124,17 +123,6 @@ def opened(rounds: int, folder: Path, series: int) -> Iterator[tuple[float, floa
         yield first, total, peak
 
 
-def machine() -> str:
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{name}, {os.cpu_count()} cores, {memory:.0f} GiB, kymograph {ky.__version__}"
-
-
 def line(name: str, values: list[float], unit: str, target: str) -> None:
     low, middle, high = min(values), statistics.median(values), max(values)
     print(f"{name:34} {middle:10.3f} {low:10.3f} {high:10.3f}  {unit:10} {target}", flush=True)
@@ -149,7 +137,7 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=1_000_000)
     options = parser.parse_args()
     wanted = set(options.names)
-    print(machine())
+    print(f"{machine.describe()}, kymograph {ky.__version__}")
     print(f"{'figure':34} {'median':>10} {'min':>10} {'max':>10}  {'unit':10} target")
     simple: list[tuple[str, str, Callable[[int, Path], Iterator[float]], str, str]] = [
         ("bulk", "bulk ingest, full", bulk, "M values/s", ">= 25"),

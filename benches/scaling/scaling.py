@@ -37,7 +37,7 @@ import polars as pl
 import kymograph as ky
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "compare"))
+sys.path.insert(0, str(HERE.parent / "python"))
 
 from machine import describe  # noqa: E402
 

@@ -80,6 +80,21 @@ pub enum Query {
     Last(LastQuery),
 }
 
+impl Native {
+    /// The names of the columns of its result; `schema` is its table's.
+    fn columns(&self, schema: &TableSchema) -> Vec<String> {
+        let finish = match &self.query {
+            Query::Aggregate(query) => &query.finish,
+            Query::Read(query) => &query.finish,
+            Query::Last(query) => &query.finish,
+        };
+        match &finish.select {
+            Some(outputs) => outputs.iter().map(|(name, _)| name.clone()).collect(),
+            None => select::names(schema).map(str::to_owned).collect(),
+        }
+    }
+}
+
 impl Query {
     /// Which series and times it is of.
     pub fn scope(&self) -> (&Filter, TimeRange) {
@@ -216,6 +231,17 @@ impl Planner<'_> {
     /// Whether a name is that of a common table expression.
     fn is_cte(&self, name: &str) -> bool {
         self.cte(name).is_some()
+    }
+
+    /// The one word that names a table in FROM.
+    fn named_in_from<'n>(&self, name: &'n ast::ObjectName) -> Found<&'n ast::Ident> {
+        let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
+            return self.wrong(name, format!("a table has a name of one part, not {name}"));
+        };
+        if ident.quote_style == Some('\'') {
+            return self.wrong(ident, "FROM takes the name of a table, not text");
+        }
+        Ok(ident)
     }
 
     /// The name of a table as it was created, whatever case the query writes it in.

@@ -216,14 +216,7 @@ impl Rest<'_> {
     ) -> Found<()> {
         match relation {
             TableFactor::Table { name, alias, args: None, .. } => {
-                let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
-                    return self
-                        .planner
-                        .wrong(name, format!("a table has a name of one part, not {name}"));
-                };
-                if ident.quote_style == Some('\'') {
-                    return self.planner.wrong(ident, "FROM takes the name of a table, not text");
-                }
+                let ident = self.planner.named_in_from(name)?;
                 let cte = self.planner.cte(&ident.value);
                 if let Some(cte) = cte {
                     // Polars tells names apart by their case.
@@ -274,11 +267,7 @@ impl Rest<'_> {
                     _ => left.push(condition.clone()),
                 }
             }
-            select.selection = left.into_iter().reduce(|left, right| ast::Expr::BinaryOp {
-                left: Box::new(left),
-                op: ast::BinaryOperator::And,
-                right: Box::new(right),
-            });
+            select.selection = all(left);
         }
         let pushed = pushed(conditions, &schema)?;
         // The first and the last of a group are those by time.
@@ -372,10 +361,7 @@ impl Names {
                 ast::Expr::CompoundIdentifier(path) => {
                     words.extend(path.iter().map(|ident| ident.value.to_lowercase()));
                 }
-                ast::Expr::Function(call) if call.over.is_none() => {
-                    let name = call.name.to_string().to_lowercase();
-                    ends |= matches!(name.as_str(), "first" | "last");
-                }
+                ast::Expr::Function(call) => ends |= scalars::is_end(call),
                 _ => {}
             }
             ControlFlow::<()>::Continue(())
@@ -440,6 +426,15 @@ fn rename(relation: &mut TableFactor, replaced: &[(ast::Ident, String)]) {
         *name = ast::ObjectName::from(vec![ast::Ident::new(part)]);
         *alias = Some(named(shown));
     }
+}
+
+/// The conditions as one, where there are any.
+fn all(conditions: Vec<ast::Expr>) -> Option<ast::Expr> {
+    conditions.into_iter().reduce(|left, right| ast::Expr::BinaryOp {
+        left: Box::new(left),
+        op: ast::BinaryOperator::And,
+        right: Box::new(right),
+    })
 }
 
 fn named(name: ast::Ident) -> ast::TableAlias {

@@ -115,12 +115,7 @@ impl Planner<'_> {
         }
         match &from.relation {
             TableFactor::Table { name, alias, args: None, sample: None, .. } => {
-                let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
-                    return self.wrong(name, format!("a table has a name of one part, not {name}"));
-                };
-                if ident.quote_style == Some('\'') {
-                    return self.wrong(ident, "FROM takes the name of a table, not text");
-                }
+                let ident = self.named_in_from(name)?;
                 if self.is_cte(&ident.value) {
                     return outside("a common table expression".to_owned());
                 }

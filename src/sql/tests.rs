@@ -283,6 +283,8 @@ fn asof_joins_name_their_columns_by_side() {
     assert!(
         error("SELECT usage FROM cpu a ASOF JOIN trades b ON a.host = b.host").contains("time")
     );
+    let text = "SELECT b.price FROM 'cpu' a ASOF JOIN trades b ON a.time >= b.time";
+    assert!(error(text).contains("not text"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use sqlparser::ast::{
     VisitorMut,
 };
 
-use super::{Names, Rest, table};
+use super::{Names, Rest, all, table};
 use crate::error::nearest;
 use crate::model::TimeRange;
 use crate::query::expr::Expr;
@@ -111,10 +111,7 @@ impl Side {
     fn of(planner: &Planner<'_>, relation: &TableFactor) -> Found<Self> {
         match relation {
             TableFactor::Table { name, alias, args: None, .. } => {
-                let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
-                    return planner
-                        .wrong(name, format!("a table has a name of one part, not {name}"));
-                };
+                let ident = planner.named_in_from(name)?;
                 if planner.is_cte(&ident.value) {
                     return outside(format!(
                         "ASOF JOIN of the common table expression {ident} (write it as a subquery)"
@@ -274,11 +271,7 @@ impl Sides<'_> {
                 _ => rest.push(condition.clone()),
             }
         }
-        select.selection = rest.into_iter().reduce(|left, right| ast::Expr::BinaryOp {
-            left: Box::new(left),
-            op: BinaryOperator::And,
-            right: Box::new(right),
-        });
+        select.selection = all(rest);
         let pushed = pushed(conditions, &schema)?;
         let right = self.planner.catalog.table(&self.right.native.table)?;
         if self.right.is_table()
@@ -413,22 +406,5 @@ impl VisitorMut for Renamed<'_> {
             }
         }
         ControlFlow::Continue(())
-    }
-}
-
-impl Native {
-    /// The names of the columns of its result.
-    pub(super) fn columns(&self, schema: &crate::model::TableSchema) -> Vec<String> {
-        let finish: &Finish = match &self.query {
-            Query::Aggregate(query) => &query.finish,
-            Query::Read(query) => &query.finish,
-            Query::Last(query) => &query.finish,
-        };
-        match &finish.select {
-            Some(outputs) => {
-                outputs.iter().map(|(name, _): &(String, Expr)| name.clone()).collect()
-            }
-            None => names(schema).map(str::to_owned).collect(),
-        }
     }
 }

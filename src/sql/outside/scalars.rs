@@ -224,7 +224,7 @@ fn has_query_or_window(expr: &ast::Expr) -> bool {
 }
 
 /// `first(x)` or `last(x)`, perhaps with the time as second argument, which rows come by here.
-fn is_end(call: &ast::Function) -> bool {
+pub(super) fn is_end(call: &ast::Function) -> bool {
     let ast::FunctionArguments::List(list) = &call.args else { return false };
     let name = call.name.to_string().to_lowercase();
     let by_time = |argument: &ast::FunctionArg| {
