@@ -67,6 +67,13 @@ impl Error {
         Self::NotFound(format!("unknown {what} {given:?}; {}", nearest(given, known)))
     }
 
+    /// Whether a disk, or a quota on it, had no room.
+    pub fn is_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Storage { source, .. }
+            if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+
     /// The same error with what was being done put in front of its message.
     #[must_use]
     pub fn within(self, doing: impl fmt::Display) -> Self {

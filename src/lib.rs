@@ -10,8 +10,13 @@ pub mod error;
 pub mod ingest;
 pub mod kernels;
 pub mod model;
+#[cfg(feature = "planted")]
+pub mod planted;
+#[cfg(not(feature = "planted"))]
+pub(crate) mod planted;
 pub mod query;
 pub mod sql;
 pub mod storage;
+mod sync;
 
 pub use error::{Error, Result};

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{AppendFile, Entry, Store, WriteObject};
+use super::{AppendFile, Entry, NoteFile, Store, WriteObject};
 use crate::error::{Error, Result};
 
 /// A kind of call that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultKind {
-    /// [`Store::read`], [`Store::read_range`] and [`Store::size`].
+    /// [`Store::read`], [`Store::read_range`], [`Store::size`] and [`Store::modified`].
     Read,
     /// [`Store::list`].
     List,
@@ -33,11 +33,15 @@ pub enum FaultKind {
     AppendWrite,
     /// [`AppendFile::sync`].
     AppendSync,
+    /// [`Store::note`].
+    Note,
+    /// [`NoteFile::put`].
+    NotePut,
 }
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Read,
         Self::List,
         Self::PutNew,
@@ -48,6 +52,8 @@ impl FaultKind {
         Self::Append,
         Self::AppendWrite,
         Self::AppendSync,
+        Self::Note,
+        Self::NotePut,
     ];
 }
 
@@ -60,6 +66,10 @@ pub enum FaultEffect {
     Partial(usize),
     /// All it was asked to do: only the reply is lost.
     LostReply,
+    /// Nothing, and it does not fail: it panics.
+    Panic,
+    /// All it was asked to do, and then it panics.
+    LatePanic,
 }
 
 /// A fault that waits for its call.
@@ -79,6 +89,8 @@ pub struct Fault {
 struct Faults {
     calls: HashMap<FaultKind, u64>,
     armed: Vec<Fault>,
+    /// The error number of what fails, where it has one.
+    errno: Option<i32>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -110,13 +122,20 @@ impl Injector {
         bytes: &[u8],
         act: impl FnOnce(&[u8]) -> Result<T>,
     ) -> Result<T> {
-        let writes = matches!(kind, FaultKind::Write | FaultKind::AppendWrite);
+        let writes = matches!(kind, FaultKind::Write | FaultKind::AppendWrite | FaultKind::NotePut);
         let error = || {
-            let source = io::Error::other("injected fault");
+            let errno = self.0.lock().errno;
+            let other = || io::Error::other("injected fault");
+            let source = errno.map_or_else(other, io::Error::from_raw_os_error);
             Error::storage(format!("{kind:?} of {path:?}"), source)
         };
         match self.call(kind) {
             None => act(bytes),
+            Some(FaultEffect::Panic) => panic!("injected panic in {kind:?} of {path:?}"),
+            Some(FaultEffect::LatePanic) => {
+                let _ = act(bytes);
+                panic!("injected panic after {kind:?} of {path:?}")
+            }
             Some(FaultEffect::LostReply) => act(bytes).and_then(|_| Err(error())),
             Some(FaultEffect::Partial(n)) if writes => {
                 act(&bytes[..n.min(bytes.len())]).and_then(|_| Err(error()))
@@ -149,6 +168,11 @@ impl FaultStore {
         self.arm(Fault { kind, after, lasting, effect: FaultEffect::Nothing });
     }
 
+    /// What fails from now on fails with this error number.
+    pub fn set_errno(&self, errno: i32) {
+        self.faults.0.lock().errno = Some(errno);
+    }
+
     /// Takes back every fault.
     pub fn disarm(&self) {
         self.faults.0.lock().armed.clear();
@@ -177,6 +201,10 @@ impl Store for FaultStore {
         self.faults.run(FaultKind::Read, path, &[], |_| self.inner.size(path))
     }
 
+    fn modified(&self, path: &str) -> Result<i64> {
+        self.faults.run(FaultKind::Read, path, &[], |_| self.inner.modified(path))
+    }
+
     fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
         self.faults.run(FaultKind::List, prefix, &[], |_| self.inner.list(prefix))
     }
@@ -199,12 +227,28 @@ impl Store for FaultStore {
         Ok(Box::new(FaultAppend { inner, faults: self.faults.clone(), path: path.to_owned() }))
     }
 
+    fn note(&self, path: &str) -> Result<Option<Box<dyn NoteFile>>> {
+        let inner = self.faults.run(FaultKind::Note, path, &[], |_| self.inner.note(path))?;
+        Ok(inner.map(|inner| {
+            let (faults, path) = (self.faults.clone(), path.to_owned());
+            Box::new(FaultNote { inner, faults, path }) as Box<dyn NoteFile>
+        }))
+    }
+
     fn is_local(&self) -> bool {
         self.inner.is_local()
     }
 
     fn remove_stray(&self) -> Result<()> {
         self.inner.remove_stray()
+    }
+
+    fn settle(&self) -> Result<()> {
+        self.inner.settle()
+    }
+
+    fn is_full(&self) -> bool {
+        self.inner.is_full()
     }
 }
 
@@ -227,6 +271,19 @@ impl WriteObject for FaultObject {
     fn finish(self: Box<Self>) -> Result<()> {
         let Self { inner, faults, path } = *self;
         faults.run(FaultKind::Finish, &path, &[], |_| inner.finish())
+    }
+}
+
+#[derive(Debug)]
+struct FaultNote {
+    inner: Box<dyn NoteFile>,
+    faults: Injector,
+    path: String,
+}
+
+impl NoteFile for FaultNote {
+    fn put(&self, bytes: &[u8]) -> Result<()> {
+        self.faults.run(FaultKind::NotePut, &self.path, bytes, |b| self.inner.put(b))
     }
 }
 

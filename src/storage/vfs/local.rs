@@ -1,24 +1,30 @@
 //! A directory of the local file system.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::collections::HashSet;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
-use super::{AppendFile, Entry, Store, WriteObject};
-use super::{check_path, check_prefix, exists, fits, not_found, past_end};
+use super::disk::{Disk, DiskFile, DiskNote, SystemDisk};
+use super::reserve::{self, Reserve, is_full};
+use super::{AppendFile, Entry, NoteFile, Store, WriteObject};
+use super::{check_path, check_prefix, exists, fits, nanoseconds, not_found, past_end};
 use crate::error::{Error, Result};
+use crate::planted::{self, Bug};
 
 /// Where unfinished files live until they are linked or renamed to their names.
 const STRAY: &str = ".tmp";
 /// How many files stay open for reading.
 const OPEN_FILES: usize = 256;
 const WRITE_BUFFER: usize = 256 << 10;
+/// Interrupted calls in a row after which a signal is no excuse any more.
+const INTERRUPTIONS: usize = 1000;
 
 /// Whether files and directories are fsynced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,22 +36,31 @@ pub enum SyncPolicy {
 }
 
 /// A directory. A ranged read of a file that stays in the cache of open files is one `pread`.
+#[derive(Debug)]
 pub struct LocalStore {
-    root: PathBuf,
-    sync: SyncPolicy,
+    place: Arc<Place>,
     open: Cache<String, Arc<OpenFile>>,
 }
 
+#[derive(Debug)]
 struct OpenFile {
-    file: File,
+    file: Box<dyn DiskFile>,
     /// The size when last looked at; a write-ahead log grows past it.
     size: AtomicU64,
 }
 
-impl std::fmt::Debug for LocalStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LocalStore").field("root", &self.root).field("sync", &self.sync).finish()
-    }
+/// What a store shares with the files that it writes.
+#[derive(Debug)]
+struct Place {
+    disk: Arc<dyn Disk>,
+    root: PathBuf,
+    sync: SyncPolicy,
+    /// Folders whose own name this store has made durable. That a folder is there is not enough:
+    /// whoever made it may have died, or failed, before its fsync.
+    folders: Mutex<HashSet<PathBuf>>,
+    reserve: Reserve,
+    /// What is kept back for versions alone.
+    last: Reserve,
 }
 
 impl LocalStore {
@@ -54,16 +69,32 @@ impl LocalStore {
     /// # Errors
     /// [`Error::Storage`] when it cannot be made, [`Error::InvalidArgument`] when a file is there.
     pub fn create(root: impl Into<PathBuf>, sync: SyncPolicy) -> Result<Self> {
-        let root = root.into();
-        if root.exists() && !root.is_dir() {
+        Self::create_on(Arc::new(SystemDisk), root, sync, reserve::ROOM)
+    }
+
+    /// The same on any disk, with so many bytes kept back for when it is full.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_on(
+        disk: Arc<dyn Disk>,
+        root: impl Into<PathBuf>,
+        sync: SyncPolicy,
+        reserve: usize,
+    ) -> Result<Self> {
+        let store = Self::at(disk, root.into(), sync, reserve);
+        let Place { disk, root, .. } = store.place.as_ref();
+        if disk.look(root).is_ok_and(|item| !item.folder) {
             return Err(Error::invalid(format!(
                 "{} is a file; a database is a directory",
                 root.display()
             )));
         }
-        make_dirs(&root, sync)
+        store
+            .place
+            .make_root(root)
             .map_err(|e| Error::storage(format!("making directory {}", root.display()), e))?;
-        Ok(Self { root, sync, open: Cache::new(OPEN_FILES) })
+        Ok(store)
     }
 
     /// The directory at `root`, which must exist.
@@ -71,36 +102,44 @@ impl LocalStore {
     /// # Errors
     /// [`Error::NotFound`] when absent or no directory.
     pub fn open(root: impl Into<PathBuf>, sync: SyncPolicy) -> Result<Self> {
-        let root = root.into();
-        if !root.is_dir() {
+        let store = Self::at(Arc::new(SystemDisk), root.into(), sync, reserve::ROOM);
+        let Place { disk, root, .. } = store.place.as_ref();
+        if !disk.look(root).is_ok_and(|item| item.folder) {
             return Err(Error::NotFound(format!(
                 "there is no database directory {}; opening it for writing makes one",
                 root.display()
             )));
         }
-        Ok(Self { root, sync, open: Cache::new(OPEN_FILES) })
+        Ok(store)
+    }
+
+    fn at(disk: Arc<dyn Disk>, root: PathBuf, sync: SyncPolicy, reserve: usize) -> Self {
+        let kept = |file: &str, bytes| Reserve::new(Arc::clone(&disk), root.join(file), bytes);
+        let (reserve, last) = (kept(reserve::FILE, reserve), kept(reserve::LAST, reserve / 4));
+        let place = Place { disk, root, sync, folders: Mutex::default(), reserve, last };
+        Self { place: Arc::new(place), open: Cache::new(OPEN_FILES) }
     }
 
     /// The directory.
     pub fn root(&self) -> &Path {
-        &self.root
+        &self.place.root
     }
 
     fn full(&self, path: &str) -> Result<PathBuf> {
         check_path(path)?;
-        Ok(self.root.join(path))
+        Ok(self.place.root.join(path))
     }
 
     fn failed(&self, doing: &str, path: &str, source: io::Error) -> Error {
         match source.kind() {
             ErrorKind::NotFound => not_found(&self.describe(), path),
-            _ => Error::storage(format!("{doing} {}", self.root.join(path).display()), source),
+            _ => self.write_failed(doing, path, source),
         }
     }
 
     /// A failure of a write; here a missing file is a failure of the store like any other.
     fn write_failed(&self, doing: &str, path: &str, source: io::Error) -> Error {
-        Error::storage(format!("{doing} {}", self.root.join(path).display()), source)
+        failure(doing, &self.place.root.join(path), source)
     }
 
     fn opened(&self, path: &str) -> Result<Arc<OpenFile>> {
@@ -109,62 +148,165 @@ impl LocalStore {
         }
         let full = self.full(path)?;
         let open = || -> io::Result<OpenFile> {
-            let file = File::open(&full)?;
-            let size = AtomicU64::new(file.metadata()?.len());
+            let file = self.place.disk.open(&full)?;
+            let size = AtomicU64::new(file.size()?);
             Ok(OpenFile { file, size })
         };
         let file = Arc::new(open().map_err(|e| self.failed("opening", path, e))?);
         self.open.insert(path.to_owned(), file.clone());
         Ok(file)
     }
+}
 
+impl Place {
     /// A new, empty file under a name of its own, on the same file system as its final name.
-    fn stray(&self) -> io::Result<(File, PathBuf)> {
+    fn stray(&self) -> io::Result<(Box<dyn DiskFile>, PathBuf)> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let folder = self.root.join(STRAY);
+        let mut made = false;
         loop {
             let nanos =
                 SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
             let count = NEXT.fetch_add(1, Ordering::Relaxed);
             let path = folder.join(format!("{}-{count}-{nanos}", std::process::id()));
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
+            match self.with_room(|| self.disk.create_new(&path)) {
                 Ok(file) => return Ok((file, path)),
-                Err(e) if e.kind() == ErrorKind::NotFound => fs::create_dir_all(&folder)?,
+                Err(e) if e.kind() == ErrorKind::NotFound && !made => {
+                    made = true;
+                    match self.with_room(|| self.disk.mkdir(&folder)) {
+                        Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
+                        _ => {}
+                    }
+                }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),
             }
         }
     }
 
-    fn make_parent(&self, full: &Path) -> io::Result<()> {
-        full.parent().map_or(Ok(()), |parent| make_dirs(parent, self.sync))
+    /// Whether something of the reserves was given up and cannot be made again. What goes last comes
+    /// back first.
+    fn is_full(&self) -> bool {
+        self.last.is_spent() || self.reserve.is_spent()
     }
+
+    /// Runs a step again after the reserve was given up, where the disk was full.
+    fn with_room<T>(&self, step: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        match step() {
+            Err(e) if is_full(&e) && self.reserve.release() => step(),
+            other => other,
+        }
+    }
+
+    fn write_all(&self, file: &dyn DiskFile, bytes: &[u8]) -> io::Result<()> {
+        write_all(file, bytes, || self.reserve.release())
+    }
+
+    fn sync_file(&self, file: &dyn DiskFile) -> io::Result<()> {
+        if self.sync == SyncPolicy::Always { file.sync() } else { Ok(()) }
+    }
+
+    /// Makes the names in the directory of `path` durable.
+    fn sync_parent(&self, path: &Path) -> io::Result<()> {
+        if self.sync == SyncPolicy::Never {
+            return Ok(());
+        }
+        let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+        self.disk.sync_folder(parent.unwrap_or(Path::new(".")))
+    }
+
+    /// Makes the root and what it lies in, each durable in its own parent.
+    fn make_root(&self, folder: &Path) -> io::Result<()> {
+        if folder.as_os_str().is_empty() || self.disk.look(folder).is_ok_and(|item| item.folder) {
+            return Ok(());
+        }
+        if let Some(parent) = folder.parent() {
+            self.make_root(parent)?;
+        }
+        self.make_folder(folder)
+    }
+
+    /// Makes a folder in one that exists, durable.
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        match self.with_room(|| self.disk.mkdir(folder)) {
+            Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
+            _ if planted::is(Bug::NewFolderNotSynced) => Ok(()),
+            _ => self.sync_parent(folder),
+        }
+    }
+
+    /// Makes the folders between the root and `full`, durable.
+    fn make_parent(&self, full: &Path) -> io::Result<()> {
+        let Some(parent) = full.parent().filter(|parent| *parent != self.root) else {
+            return Ok(());
+        };
+        if self.folders.lock().contains(parent) {
+            return Ok(());
+        }
+        self.make_parent(parent)?;
+        self.make_folder(parent)?;
+        self.folders.lock().insert(parent.to_owned());
+        Ok(())
+    }
+
+    /// Makes everything in a folder durable.
+    fn settle(&self, folder: &Path) -> io::Result<()> {
+        for item in self.disk.list(folder)? {
+            let path = folder.join(&item.name);
+            if item.name.to_str().is_none_or(|name| check_path(name).is_err()) {
+                continue;
+            }
+            if item.folder {
+                self.settle(&path)?;
+                self.folders.lock().insert(path);
+            } else {
+                self.disk.open(&path)?.sync()?;
+            }
+        }
+        self.disk.sync_folder(folder)
+    }
+}
+
+fn failure(doing: &str, path: &Path, source: io::Error) -> Error {
+    let room = match source.kind() {
+        ErrorKind::StorageFull => "; the disk is full: free room, or delete rows and compact",
+        ErrorKind::QuotaExceeded => "; the disk quota is used up: raise it, or delete and compact",
+        _ => "",
+    };
+    Error::storage(format!("{doing} {}{room}", path.display()), source)
 }
 
 impl Store for LocalStore {
     fn describe(&self) -> String {
-        self.root.display().to_string()
+        self.place.root.display().to_string()
     }
 
     fn read(&self, path: &str) -> Result<Bytes> {
         let full = self.full(path)?;
-        fs::read(full).map(Bytes::from).map_err(|e| self.failed("reading", path, e))
+        let read = || -> io::Result<Vec<u8>> {
+            let file = self.place.disk.open(&full)?;
+            let size = usize::try_from(file.size()?).map_err(io::Error::other)?;
+            let mut bytes = vec![0; size];
+            read_exact(file.as_ref(), &mut bytes, 0)?;
+            Ok(bytes)
+        };
+        read().map(Bytes::from).map_err(|e| self.failed("reading", path, e))
     }
 
     fn read_range(&self, path: &str, offset: u64, len: usize) -> Result<Bytes> {
         let open = self.opened(path)?;
         if !fits(offset, len, open.size.load(Ordering::Relaxed)) {
-            let size = open.file.metadata().map_err(|e| self.failed("reading", path, e))?.len();
+            let size = open.file.size().map_err(|e| self.failed("reading", path, e))?;
             open.size.store(size, Ordering::Relaxed);
             if !fits(offset, len, size) {
                 return Err(past_end(&self.describe(), path, offset, len, size));
             }
         }
         let mut bytes = vec![0; len];
-        match read_exact_at(&open.file, &mut bytes, offset) {
+        match read_exact(open.file.as_ref(), &mut bytes, offset) {
             Ok(()) => Ok(bytes.into()),
             Err(e) if e.kind() == ErrorKind::UnexpectedEof => {
-                let size = open.file.metadata().map_or(0, |m| m.len());
+                let size = open.file.size().unwrap_or(0);
                 Err(past_end(&self.describe(), path, offset, len, size))
             }
             Err(e) => Err(self.failed("reading", path, e)),
@@ -173,13 +315,20 @@ impl Store for LocalStore {
 
     fn size(&self, path: &str) -> Result<u64> {
         let full = self.full(path)?;
-        fs::metadata(full).map(|m| m.len()).map_err(|e| self.failed("reading", path, e))
+        let look = self.place.disk.look(&full);
+        look.map(|item| item.size).map_err(|e| self.failed("reading", path, e))
+    }
+
+    fn modified(&self, path: &str) -> Result<i64> {
+        let full = self.full(path)?;
+        let modified = self.place.disk.modified(&full);
+        modified.map(nanoseconds).map_err(|e| self.failed("reading", path, e))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
         let folder = check_prefix(prefix)?;
         let mut entries = Vec::new();
-        list_into(&self.root, folder, &mut entries)
+        list_into(&self.place, folder, &mut entries)
             .map_err(|e| self.write_failed("listing", folder, e))?;
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
@@ -187,18 +336,34 @@ impl Store for LocalStore {
 
     fn put_new(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let full = self.full(path)?;
+        let place = self.place.as_ref();
         let put = || -> io::Result<()> {
-            self.make_parent(&full)?;
-            let (mut file, stray) = self.stray()?;
-            let _remove = RemoveOnDrop(&stray);
-            file.write_all(bytes)?;
-            sync_file(&file, self.sync)?;
+            place.make_parent(&full)?;
+            let (file, stray) = place.stray()?;
+            let _remove = Remove { place, path: &stray };
+            if planted::is(Bug::FsyncBeforeWrite) {
+                place.sync_file(file.as_ref())?;
+            }
+            place.write_all(file.as_ref(), bytes)?;
+            if !planted::is(Bug::FsyncBeforeWrite) && !planted::is(Bug::ManifestNotSynced) {
+                place.sync_file(file.as_ref())?;
+            }
             // A link, unlike a rename, fails when the name is taken.
-            fs::hard_link(&stray, &full)?;
-            sync_parent(&full, self.sync)
+            if planted::is(Bug::ManifestOverwritten) {
+                return place.disk.rename(&stray, &full).and_then(|()| place.sync_parent(&full));
+            }
+            place.with_room(|| place.disk.hard_link(&stray, &full))?;
+            if planted::is(Bug::LinkedNameNotSynced) {
+                return Ok(());
+            }
+            place.sync_parent(&full)
         };
         self.open.remove(path);
-        put().map_err(|e| match e.kind() {
+        let put = match put() {
+            Err(e) if is_full(&e) && place.last.release() => put(),
+            done => done,
+        };
+        put.map_err(|e| match e.kind() {
             ErrorKind::AlreadyExists => exists(&self.describe(), path),
             _ => self.write_failed("writing", path, e),
         })
@@ -206,17 +371,17 @@ impl Store for LocalStore {
 
     fn create(&self, path: &str) -> Result<Box<dyn WriteObject>> {
         let full = self.full(path)?;
-        let start = || self.make_parent(&full).and_then(|()| self.stray());
+        let start = || self.place.make_parent(&full).and_then(|()| self.place.stray());
         let (file, stray) = start().map_err(|e| self.write_failed("writing", path, e))?;
         self.open.remove(path);
-        let file = BufWriter::with_capacity(WRITE_BUFFER, file);
-        Ok(Box::new(LocalObject { file, stray, full, len: 0, sync: self.sync }))
+        let (place, buffer) = (Arc::clone(&self.place), Vec::new());
+        Ok(Box::new(LocalObject { place, file, buffer, stray, full, len: 0 }))
     }
 
     fn delete(&self, path: &str) -> Result<()> {
         let full = self.full(path)?;
         self.open.remove(path);
-        match fs::remove_file(full) {
+        match self.place.disk.unlink(&full) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(self.failed("deleting", path, e)),
             _ => Ok(()),
         }
@@ -224,10 +389,13 @@ impl Store for LocalStore {
 
     fn append(&self, path: &str) -> Result<Box<dyn AppendFile>> {
         let full = self.full(path)?;
-        let start = || -> io::Result<File> {
-            self.make_parent(&full)?;
-            let file = OpenOptions::new().append(true).create_new(true).open(&full)?;
-            sync_parent(&full, self.sync)?;
+        let place = self.place.as_ref();
+        let start = || -> io::Result<Box<dyn DiskFile>> {
+            place.make_parent(&full)?;
+            let file = place.with_room(|| place.disk.create_new(&full))?;
+            if !planted::is(Bug::LogNameNotSynced) {
+                place.sync_parent(&full)?;
+            }
             Ok(file)
         };
         let file = start().map_err(|e| match e.kind() {
@@ -235,15 +403,68 @@ impl Store for LocalStore {
             _ => self.write_failed("making", path, e),
         })?;
         self.open.remove(path);
-        Ok(Box::new(LocalAppend { file, full, len: AtomicU64::new(0), sync: self.sync }))
+        let place = Arc::clone(&self.place);
+        Ok(Box::new(LocalAppend { place, file, full, len: AtomicU64::new(0) }))
+    }
+
+    fn note(&self, path: &str) -> Result<Option<Box<dyn NoteFile>>> {
+        let full = self.full(path)?;
+        let place = self.place.as_ref();
+        let start = || -> io::Result<Box<dyn DiskNote>> {
+            place.make_parent(&full)?;
+            place.with_room(|| place.disk.note(&full))
+        };
+        let note = start().map_err(|e| self.write_failed("making", path, e))?;
+        self.open.remove(path);
+        Ok(Some(Box::new(LocalNote { note, full })))
+    }
+
+    fn keep_as(&self, path: &str, second: &str) -> Result<()> {
+        let (from, to) = (self.full(path)?, self.full(second)?);
+        let place = self.place.as_ref();
+        let link = || -> io::Result<()> {
+            place.make_parent(&to)?;
+            place.with_room(|| place.disk.hard_link(&from, &to))?;
+            place.sync_parent(&to)
+        };
+        match link() {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(exists(&self.describe(), second)),
+            done => done.map_err(|e| self.failed("keeping", path, e)),
+        }
     }
 
     fn is_local(&self) -> bool {
         true
     }
 
+    fn is_full(&self) -> bool {
+        self.place.is_full()
+    }
+
+    fn settle(&self) -> Result<()> {
+        let place = self.place.as_ref();
+        let settle = || -> io::Result<()> {
+            // Elsewhere a file that is open for reading cannot be synced.
+            let settles = !planted::is(Bug::SettleSkipped);
+            if place.sync == SyncPolicy::Always && cfg!(unix) && settles {
+                place.settle(&place.root)?;
+                // Folders above need not be ours to read, nor of a kind that can be synced.
+                let _ = place.root.ancestors().try_for_each(|path| place.sync_parent(path));
+            }
+            place.last.keep().and_then(|()| place.reserve.keep())
+        };
+        settle().map_err(|e| failure("syncing", &place.root, e))
+    }
+
     fn remove_stray(&self) -> Result<()> {
-        match fs::remove_dir_all(self.root.join(STRAY)) {
+        let folder = self.place.root.join(STRAY);
+        let remove = || -> io::Result<()> {
+            for item in self.place.disk.list(&folder)? {
+                self.place.disk.unlink(&folder.join(item.name))?;
+            }
+            Ok(())
+        };
+        match remove() {
             Err(e) if e.kind() != ErrorKind::NotFound => {
                 Err(self.write_failed("removing", STRAY, e))
             }
@@ -254,18 +475,39 @@ impl Store for LocalStore {
 
 #[derive(Debug)]
 struct LocalObject {
-    file: BufWriter<File>,
+    place: Arc<Place>,
+    file: Box<dyn DiskFile>,
+    buffer: Vec<u8>,
     stray: PathBuf,
     full: PathBuf,
     len: u64,
-    sync: SyncPolicy,
+}
+
+impl LocalObject {
+    fn write_out(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.place.write_all(self.file.as_ref(), bytes);
+        written.map_err(|e| failure("writing", &self.full, e))
+    }
+
+    fn empty_buffer(&mut self) -> Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let written = self.write_out(&buffer);
+        buffer.clear();
+        self.buffer = buffer;
+        written
+    }
 }
 
 impl WriteObject for LocalObject {
     fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
-            .write_all(bytes)
-            .map_err(|e| Error::storage(format!("writing {}", self.full.display()), e))?;
+        if self.buffer.len() + bytes.len() > WRITE_BUFFER {
+            self.empty_buffer()?;
+        }
+        if bytes.len() >= WRITE_BUFFER {
+            self.write_out(bytes)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
         self.len += bytes.len() as u64;
         Ok(())
     }
@@ -275,48 +517,67 @@ impl WriteObject for LocalObject {
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
-        let mut finish = || -> io::Result<()> {
-            self.file.flush()?;
-            sync_file(self.file.get_ref(), self.sync)?;
-            fs::rename(&self.stray, &self.full)?;
-            sync_parent(&self.full, self.sync)
+        self.empty_buffer()?;
+        let place = self.place.as_ref();
+        let finish = || -> io::Result<()> {
+            if !planted::is(Bug::SegmentNotSynced) {
+                place.sync_file(self.file.as_ref())?;
+            }
+            place.with_room(|| place.disk.rename(&self.stray, &self.full))?;
+            if planted::is(Bug::RenamedNameNotSynced) {
+                return Ok(());
+            }
+            place.sync_parent(&self.full)
         };
-        finish().map_err(|e| Error::storage(format!("writing {}", self.full.display()), e))
+        finish().map_err(|e| failure("writing", &self.full, e))
     }
 }
 
 impl Drop for LocalObject {
     fn drop(&mut self) {
         // After a finish the name is gone already.
-        let _ = fs::remove_file(&self.stray);
+        let _ = self.place.disk.unlink(&self.stray);
     }
 }
 
 #[derive(Debug)]
 struct LocalAppend {
-    file: File,
+    place: Arc<Place>,
+    file: Box<dyn DiskFile>,
     full: PathBuf,
     len: AtomicU64,
-    sync: SyncPolicy,
 }
 
 impl AppendFile for LocalAppend {
     fn write(&self, bytes: &[u8]) -> Result<()> {
-        (&self.file)
-            .write_all(bytes)
-            .map_err(|e| Error::storage(format!("appending to {}", self.full.display()), e))?;
-        self.len.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        Ok(())
+        let len = self.len.load(Ordering::Relaxed);
+        // The reserve is for those who free room; of a log only the beginning may use it, without
+        // which nothing can be flushed or opened.
+        let written = if len == 0 {
+            self.place.write_all(self.file.as_ref(), bytes)
+        } else if self.place.is_full() {
+            Err(ErrorKind::StorageFull.into())
+        } else {
+            write_all(self.file.as_ref(), bytes, || false)
+        };
+        let Err(e) = written else {
+            self.len.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            return Ok(());
+        };
+        // Where the disk was full what got through is taken back, and the log can go on; of any
+        // other failure nobody knows what it left.
+        if !is_full(&e) || self.file.truncate(len).is_err() {
+            self.len.fetch_add(1, Ordering::Relaxed);
+        }
+        Err(failure("appending to", &self.full, e))
     }
 
     fn sync(&self) -> Result<()> {
-        match self.sync {
-            SyncPolicy::Never => Ok(()),
-            SyncPolicy::Always => self
-                .file
-                .sync_data()
-                .map_err(|e| Error::storage(format!("syncing {}", self.full.display()), e)),
+        if planted::is(Bug::LogFsyncSkipped) {
+            return Ok(());
         }
+        let synced = self.place.sync_file(self.file.as_ref());
+        synced.map_err(|e| failure("syncing", &self.full, e))
     }
 
     fn len(&self) -> u64 {
@@ -324,44 +585,77 @@ impl AppendFile for LocalAppend {
     }
 }
 
-struct RemoveOnDrop<'a>(&'a Path);
+#[derive(Debug)]
+struct LocalNote {
+    note: Box<dyn DiskNote>,
+    full: PathBuf,
+}
 
-impl Drop for RemoveOnDrop<'_> {
+impl NoteFile for LocalNote {
+    fn put(&self, bytes: &[u8]) -> Result<()> {
+        self.note.put(bytes).map_err(|e| failure("writing", &self.full, e))
+    }
+}
+
+struct Remove<'a> {
+    place: &'a Place,
+    path: &'a Path,
+}
+
+impl Drop for Remove<'_> {
     fn drop(&mut self) {
-        let _ = fs::remove_file(self.0);
+        let _ = self.place.disk.unlink(self.path);
     }
 }
 
-fn sync_file(file: &File, sync: SyncPolicy) -> io::Result<()> {
-    if sync == SyncPolicy::Always { file.sync_all() } else { Ok(()) }
+/// Appends all bytes. When the disk is full `room` may make some and say so.
+pub(super) fn write_all(
+    file: &dyn DiskFile,
+    mut bytes: &[u8],
+    room: impl Fn() -> bool,
+) -> io::Result<()> {
+    let mut interrupted = 0;
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(_) if planted::is(Bug::ShortWriteIgnored) => return Ok(()),
+            Ok(written) => {
+                bytes = bytes.get(written..).unwrap_or_default();
+                interrupted = 0;
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted && interrupted < INTERRUPTIONS => {
+                interrupted += 1;
+            }
+            Err(e) if is_full(&e) && room() => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
 }
 
-/// Makes the names in the directory of `path` durable; only Unix has a call for it.
-fn sync_parent(path: &Path, sync: SyncPolicy) -> io::Result<()> {
-    if sync == SyncPolicy::Never || !cfg!(unix) {
-        return Ok(());
+/// Reads exactly as many bytes as asked for.
+fn read_exact(file: &dyn DiskFile, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+    let mut interrupted = 0;
+    while !bytes.is_empty() {
+        match file.read_at(bytes, offset) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(read) => {
+                bytes = bytes.get_mut(read..).unwrap_or_default();
+                offset += read as u64;
+                interrupted = 0;
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted && interrupted < INTERRUPTIONS => {
+                interrupted += 1;
+            }
+            Err(e) => return Err(e),
+        }
     }
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-/// Makes `folder` and what it lies in, each durable in its own parent.
-fn make_dirs(folder: &Path, sync: SyncPolicy) -> io::Result<()> {
-    if folder.as_os_str().is_empty() || folder.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = folder.parent() {
-        make_dirs(parent, sync)?;
-    }
-    match fs::create_dir(folder) {
-        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
-        _ => sync_parent(folder, sync),
-    }
+    Ok(())
 }
 
 /// The files below `folder`, without those whose name, or a folder of whose, begins with a dot.
-fn list_into(root: &Path, folder: &str, entries: &mut Vec<Entry>) -> io::Result<()> {
-    let items = match fs::read_dir(root.join(folder)) {
+fn list_into(place: &Place, folder: &str, entries: &mut Vec<Entry>) -> io::Result<()> {
+    let items = match place.disk.list(&place.root.join(folder)) {
         Ok(items) => items,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(());
@@ -369,35 +663,13 @@ fn list_into(root: &Path, folder: &str, entries: &mut Vec<Entry>) -> io::Result<
         Err(e) => return Err(e),
     };
     for item in items {
-        let item = item?;
-        let name = item.file_name();
-        let Some(name) = name.to_str().filter(|n| check_path(n).is_ok()) else { continue };
+        let Some(name) = item.name.to_str().filter(|n| check_path(n).is_ok()) else { continue };
         let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-        match item.metadata() {
-            Ok(meta) if meta.is_dir() => list_into(root, &path, entries)?,
-            Ok(meta) => entries.push(Entry { path, size: meta.len() }),
-            // Deleted since the directory was read.
-            Err(e) if e.kind() == ErrorKind::NotFound => {}
-            Err(e) => return Err(e),
+        if item.folder {
+            list_into(place, &path, entries)?;
+        } else {
+            entries.push(Entry { path, size: item.size });
         }
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let n = std::os::windows::fs::FileExt::seek_read(file, bytes, offset)?;
-        if n == 0 {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
-        bytes = &mut bytes[n..];
-        offset += n as u64;
     }
     Ok(())
 }

@@ -1,19 +1,22 @@
 //! Objects in memory: the store of a database without a place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
-use super::{AppendFile, Entry, Store, WriteObject};
-use super::{check_path, check_prefix, exists, fits, not_found, past_end};
+use super::{AppendFile, Entry, NoteFile, Store, WriteObject};
+use super::{check_path, check_prefix, exists, fits, nanoseconds, not_found, past_end};
 use crate::error::Result;
 
 /// Objects in memory; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     objects: Arc<RwLock<BTreeMap<String, Object>>>,
+    /// When each object was made.
+    made: Arc<Mutex<HashMap<String, i64>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -59,13 +62,18 @@ impl MemoryStore {
         };
         let objects =
             self.objects.read().iter().map(|(path, object)| (path.clone(), left(object))).collect();
-        Self { objects: Arc::new(RwLock::new(objects)) }
+        Self { objects: Arc::new(RwLock::new(objects)), made: Arc::clone(&self.made) }
     }
 
     /// Puts an object there whatever is there now: for tests that damage one.
     #[cfg(any(test, feature = "testing"))]
     pub fn overwrite(&self, path: &str, bytes: &[u8]) {
         self.objects.write().insert(path.to_owned(), Object::Whole(Bytes::copy_from_slice(bytes)));
+        self.made_now(path);
+    }
+
+    fn made_now(&self, path: &str) {
+        self.made.lock().insert(path.to_owned(), nanoseconds(SystemTime::now()));
     }
 
     fn object(&self, path: &str) -> Result<Object> {
@@ -104,6 +112,11 @@ impl Store for MemoryStore {
         self.object(path).map(|object| object.size())
     }
 
+    fn modified(&self, path: &str) -> Result<i64> {
+        self.object(path)?;
+        Ok(self.made.lock().get(path).copied().unwrap_or(0))
+    }
+
     fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
         let folder = check_prefix(prefix)?;
         let inside = |path: &str| {
@@ -121,6 +134,7 @@ impl Store for MemoryStore {
             return Err(exists(&self.describe(), path));
         }
         objects.insert(path.to_owned(), Object::Whole(Bytes::copy_from_slice(bytes)));
+        self.made_now(path);
         Ok(())
     }
 
@@ -133,6 +147,7 @@ impl Store for MemoryStore {
     fn delete(&self, path: &str) -> Result<()> {
         check_path(path)?;
         self.objects.write().remove(path);
+        self.made.lock().remove(path);
         Ok(())
     }
 
@@ -144,7 +159,14 @@ impl Store for MemoryStore {
         }
         let log = Arc::new(Mutex::new(Log::default()));
         objects.insert(path.to_owned(), Object::Growing(log.clone()));
+        self.made_now(path);
         Ok(Box::new(MemoryAppend(log)))
+    }
+
+    fn note(&self, path: &str) -> Result<Option<Box<dyn NoteFile>>> {
+        check_path(path)?;
+        self.objects.write().insert(path.to_owned(), Object::Whole(Bytes::new()));
+        Ok(Some(Box::new(MemoryNote { store: self.clone(), path: path.to_owned() })))
     }
 
     fn is_local(&self) -> bool {
@@ -171,7 +193,27 @@ impl WriteObject for MemoryObject {
 
     fn finish(self: Box<Self>) -> Result<()> {
         let Self { store, path, bytes } = *self;
+        store.made_now(&path);
         store.objects.write().insert(path, Object::Whole(bytes.into()));
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct MemoryNote {
+    store: MemoryStore,
+    path: String,
+}
+
+impl NoteFile for MemoryNote {
+    fn put(&self, bytes: &[u8]) -> Result<()> {
+        let mut objects = self.store.objects.write();
+        // One that was deleted stays so, as an open file without a name does.
+        if let Some(Object::Whole(there)) = objects.get_mut(&self.path) {
+            let mut next = bytes.to_vec();
+            next.extend(there.iter().skip(bytes.len()));
+            *there = next.into();
+        }
         Ok(())
     }
 }

@@ -5,12 +5,16 @@
 //! immutable once visible; only a [`AppendFile`] (the write-ahead log) grows. Paths are relative,
 //! with `/` between their parts: see [`check_path`].
 
+pub mod disk;
 #[cfg(any(test, feature = "testing"))]
 pub mod fault;
 pub mod local;
 pub mod memory;
 pub mod open;
 pub mod remote;
+mod reserve;
+#[cfg(any(test, feature = "testing"))]
+pub mod simulated;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +29,8 @@ pub use fault::{Fault, FaultEffect, FaultKind, FaultStore};
 pub use local::{LocalStore, SyncPolicy};
 pub use memory::MemoryStore;
 pub use open::{StoreOptions, open_url};
-pub use remote::RemoteStore;
+pub(crate) use remote::back_off;
+pub use remote::{Patience, RemoteStore};
 
 /// An object that a listing found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +64,16 @@ pub trait Store: Send + Sync + Debug {
     /// # Errors
     /// [`Error::NotFound`] when absent.
     fn size(&self, path: &str) -> Result<u64>;
+
+    /// When the object was made, by the store's own clock: nanoseconds since 1970, UTC, as exact
+    /// as the store tells it (a second on S3). A store that cannot tell says `i64::MAX`, so that
+    /// nothing on it ever counts as old.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when absent.
+    fn modified(&self, path: &str) -> Result<i64> {
+        self.size(path).map(|_| i64::MAX)
+    }
 
     /// Every object in the folder `prefix` and below it, sorted by path; `""` is everything, and
     /// a folder that isn't there is empty.
@@ -95,6 +110,25 @@ pub trait Store: Send + Sync + Debug {
     /// [`Error::Conflict`] when it exists, [`Error::InvalidArgument`] on a remote store.
     fn append(&self, path: &str) -> Result<Box<dyn AppendFile>>;
 
+    /// Starts a small file whose few bytes are overwritten in place, over one that is there; `None`
+    /// where the store keeps no such files. For what may be lost and must never lie: see
+    /// [`NoteFile`].
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when the store fails.
+    fn note(&self, path: &str) -> Result<Option<Box<dyn NoteFile>>> {
+        check_path(path)?;
+        Ok(None)
+    }
+
+    /// Keeps an object under a second path too, which must be free: durable on return.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when absent, [`Error::Conflict`] when the second path is taken.
+    fn keep_as(&self, path: &str, second: &str) -> Result<()> {
+        self.put_new(second, &self.read(path)?)
+    }
+
     /// Whether [`Self::append`] works, and whether the reply to a call is never lost.
     fn is_local(&self) -> bool;
 
@@ -105,6 +139,21 @@ pub trait Store: Send + Sync + Debug {
     /// [`Error::Storage`] when the store fails.
     fn remove_stray(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// Makes what is there durable, for a writer that is about to build on it: a writer before it
+    /// may have died, or promised less, between a write and its fsync. The caller holds the writer
+    /// lock.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when the store fails.
+    fn settle(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether there is so little room that only what frees some should be written.
+    fn is_full(&self) -> bool {
+        false
     }
 }
 
@@ -133,7 +182,8 @@ pub trait WriteObject: Send + Debug {
 
 /// A file that only grows. Writes come one at a time, and a sync may run beside them.
 pub trait AppendFile: Send + Sync + Debug {
-    /// Appends bytes; on an error some of them may have been appended.
+    /// Appends bytes; on an error some of them may have been appended, unless [`Self::len`] is
+    /// what it was.
     ///
     /// # Errors
     /// [`Error::Storage`] when the store fails.
@@ -145,13 +195,23 @@ pub trait AppendFile: Send + Sync + Debug {
     /// [`Error::Storage`]; which writes are durable is unknown then, and must not be asked again.
     fn sync(&self) -> Result<()>;
 
-    /// How many bytes have been appended.
+    /// How many bytes have been appended; more after a failure that left an unknown number.
     fn len(&self) -> u64;
 
     /// Whether nothing has been appended.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// A file of a few bytes that are overwritten in place and never made durable: after a power cut
+/// it has what was put last or before, some of each, or nothing.
+pub trait NoteFile: Send + Sync + Debug {
+    /// Puts these bytes in place of those before, which were as many.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when the store fails; the file may have some of each then.
+    fn put(&self, bytes: &[u8]) -> Result<()>;
 }
 
 /// Checks a path: parts joined by single `/`, none empty or beginning with `.`, no backslash,
@@ -195,6 +255,12 @@ fn past_end(store: &str, path: &str, offset: u64, len: usize, size: u64) -> Erro
     Error::corrupt(format!(
         "{path:?} in {store} has {size} bytes, too few for {len} bytes at {offset}"
     ))
+}
+
+/// A moment as nanoseconds since 1970, UTC; moments before that are 1970.
+fn nanoseconds(moment: std::time::SystemTime) -> i64 {
+    let since = moment.duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// Whether `[offset, offset + len)` lies inside `size` bytes.

@@ -1,11 +1,13 @@
 //! An object store, or any other [`ObjectStore`], under a prefix.
 
+mod patience;
 mod runtime;
 mod upload;
 #[cfg(feature = "remote")]
 mod url;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,7 +18,12 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload}
 use super::{AppendFile, Entry, Store, WriteObject};
 use super::{check_path, check_prefix, exists, not_found, past_end};
 use crate::error::{Error, Result};
+pub use patience::Patience;
+pub(crate) use patience::back_off;
 use runtime::Runtime;
+
+/// What the store answered, or that it did not.
+type Answer<T> = Result<object_store::Result<T>>;
 
 /// An object store behind blocking calls, which any thread may make: one of a rayon pool, or one
 /// that runs an async runtime of its own.
@@ -26,6 +33,7 @@ pub struct RemoteStore {
     prefix: Path,
     store: Arc<dyn ObjectStore>,
     runtime: Arc<Runtime>,
+    patience: Patience,
 }
 
 impl RemoteStore {
@@ -37,7 +45,14 @@ impl RemoteStore {
     pub fn new(name: &str, store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self> {
         let prefix = Path::parse(prefix)
             .map_err(|e| Error::invalid(format!("prefix {prefix:?} cannot be used: {e}")))?;
-        Ok(Self { name: name.to_owned(), prefix, store, runtime: Arc::new(Runtime::start()?) })
+        let runtime = Arc::new(Runtime::start()?);
+        Ok(Self { name: name.to_owned(), prefix, store, runtime, patience: Patience::default() })
+    }
+
+    /// The same store with calls bounded otherwise.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// The store at an address such as `s3://bucket/prefix`, `gs://...` or `az://...`, set up from
@@ -74,11 +89,44 @@ impl RemoteStore {
         Path::parse(&joined).map_err(|e| Error::invalid(format!("path {joined:?}: {e}")))
     }
 
+    /// Makes a call that may be made twice, again when it fails in a way that may pass.
+    fn call<T, F>(&self, doing: &str, path: &str, make: impl Fn() -> F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = object_store::Result<T>> + Send + 'static,
+    {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let answer = self.runtime.block_on(self.patience.call, make());
+            let passes = match &answer {
+                Ok(Ok(_)) => false,
+                Ok(Err(e)) => patience::passes(e),
+                Err(_) => true,
+            };
+            if !passes || tries >= self.patience.tries {
+                return answer.map_err(|e| e.within(format!("{doing} {path:?} in {}", self.name)));
+            }
+            back_off(tries);
+        }
+    }
+
     fn failed(&self, doing: &str, path: &str, error: object_store::Error) -> Error {
         match error {
             object_store::Error::NotFound { .. } => not_found(&self.describe(), path),
             error => Error::storage(format!("{doing} {path:?} in {}", self.name), error.into()),
         }
+    }
+}
+
+impl RemoteStore {
+    fn head(&self, path: &str) -> Result<object_store::ObjectMeta> {
+        let (store, at) = (self.store.clone(), self.full(path)?);
+        let head = move || {
+            let (store, at) = (store.clone(), at.clone());
+            async move { store.head(&at).await }
+        };
+        self.call("reading", path, head)?.map_err(|e| self.failed("reading", path, e))
     }
 }
 
@@ -89,9 +137,11 @@ impl Store for RemoteStore {
 
     fn read(&self, path: &str) -> Result<Bytes> {
         let (store, at) = (self.store.clone(), self.full(path)?);
-        self.runtime
-            .block_on(async move { store.get(&at).await?.bytes().await })?
-            .map_err(|e| self.failed("reading", path, e))
+        let read = move || {
+            let (store, at) = (store.clone(), at.clone());
+            async move { store.get(&at).await?.bytes().await }
+        };
+        self.call("reading", path, read)?.map_err(|e| self.failed("reading", path, e))
     }
 
     fn read_range(&self, path: &str, offset: u64, len: usize) -> Result<Bytes> {
@@ -105,8 +155,11 @@ impl Store for RemoteStore {
             };
         }
         let range = offset..end.unwrap_or(u64::MAX);
-        let read = self.runtime.block_on(async move { store.get_range(&at, range).await })?;
-        match read {
+        let read = move || {
+            let (store, at, range) = (store.clone(), at.clone(), range.clone());
+            async move { store.get_range(&at, range).await }
+        };
+        match self.call("reading", path, read)? {
             Ok(bytes) if bytes.len() == len => Ok(bytes),
             Err(e @ object_store::Error::NotFound { .. }) => Err(self.failed("reading", path, e)),
             // A range past the end is a failure on some stores and a short answer on others.
@@ -123,18 +176,23 @@ impl Store for RemoteStore {
     }
 
     fn size(&self, path: &str) -> Result<u64> {
-        let (store, at) = (self.store.clone(), self.full(path)?);
-        let head = self.runtime.block_on(async move { store.head(&at).await })?;
-        head.map(|meta| meta.size).map_err(|e| self.failed("reading", path, e))
+        self.head(path).map(|meta| meta.size)
+    }
+
+    fn modified(&self, path: &str) -> Result<i64> {
+        let modified = self.head(path)?.last_modified;
+        // Out of range are years before 1678 and after 2261.
+        Ok(modified.timestamp_nanos_opt().unwrap_or(i64::MAX))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Entry>> {
         let folder = check_prefix(prefix)?;
         let (store, at) = (self.store.clone(), self.join(folder)?);
-        let listed = self
-            .runtime
-            .block_on(async move { store.list(Some(&at)).try_collect::<Vec<_>>().await })?;
-        let listed = match listed {
+        let list = move || {
+            let (store, at) = (store.clone(), at.clone());
+            async move { store.list(Some(&at)).try_collect::<Vec<_>>().await }
+        };
+        let listed = match self.call("listing", folder, list)? {
             Ok(listed) => listed,
             Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
             Err(e) => return Err(self.failed("listing", folder, e)),
@@ -157,8 +215,13 @@ impl Store for RemoteStore {
         let (store, at) = (self.store.clone(), self.full(path)?);
         let payload = PutPayload::from(Bytes::copy_from_slice(bytes));
         let options = PutOptions::from(PutMode::Create);
-        let put =
-            self.runtime.block_on(async move { store.put_opts(&at, payload, options).await })?;
+        let put = self
+            .runtime
+            .block_on(
+                self.patience.call,
+                async move { store.put_opts(&at, payload, options).await },
+            )
+            .map_err(|e| e.within(format!("writing {path:?} in {}", self.name)))?;
         put.map(|_| ()).map_err(|e| match e {
             object_store::Error::AlreadyExists { .. }
             | object_store::Error::Precondition { .. } => exists(&self.name, path),
@@ -170,12 +233,16 @@ impl Store for RemoteStore {
         let at = self.full(path)?;
         let context = format!("writing {path:?} in {}", self.name);
         let (store, runtime) = (self.store.clone(), self.runtime.clone());
-        Ok(Box::new(upload::Upload::new(context, store, at, runtime)))
+        Ok(Box::new(upload::Upload::new(context, store, at, runtime, self.patience)))
     }
 
     fn delete(&self, path: &str) -> Result<()> {
         let (store, at) = (self.store.clone(), self.full(path)?);
-        match self.runtime.block_on(async move { store.delete(&at).await })? {
+        let delete = move || {
+            let (store, at) = (store.clone(), at.clone());
+            async move { store.delete(&at).await }
+        };
+        match self.call("deleting", path, delete)? {
             Err(object_store::Error::NotFound { .. }) | Ok(()) => Ok(()),
             Err(e) => Err(self.failed("deleting", path, e)),
         }

@@ -3,7 +3,8 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::task::AbortHandle;
@@ -20,7 +21,10 @@ pub(super) struct Runtime {
 
 /// The outcome of a future that runs.
 #[derive(Debug)]
-pub(super) struct Pending<T>(Receiver<T>);
+pub(super) struct Pending<T> {
+    outcome: Receiver<T>,
+    task: AbortHandle,
+}
 
 impl Runtime {
     pub(super) fn start() -> Result<Self> {
@@ -46,20 +50,20 @@ impl Runtime {
         F::Output: Send + 'static,
     {
         let (done, outcome) = sync_channel(1);
-        self.handle.spawn(async move {
+        let task = self.handle.spawn(async move {
             // Nobody waits any more when this fails.
             let _ = done.send(future.await);
         });
-        Pending(outcome)
+        Pending { outcome, task: task.abort_handle() }
     }
 
-    /// Runs `future` and waits for it.
-    pub(super) fn block_on<F>(&self, future: F) -> Result<F::Output>
+    /// Runs `future` and waits for it, at most for `timeout`.
+    pub(super) fn block_on<F>(&self, timeout: Duration, future: F) -> Result<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn(future).wait()
+        self.spawn(future).wait(timeout)
     }
 }
 
@@ -70,14 +74,24 @@ impl Drop for Runtime {
 }
 
 impl<T> Pending<T> {
-    /// Waits for the outcome.
+    /// Waits for the outcome; past `timeout` the future is given up, wherever it stands.
     ///
     /// # Errors
-    /// [`Error::Storage`] when the future panicked or the thread is gone, as after a fork.
-    pub(super) fn wait(self) -> Result<T> {
-        self.0.recv().map_err(|_| {
-            let gone = io::Error::other("the call ended without an answer");
-            Error::storage("waiting for an object store", gone)
+    /// [`Error::Storage`] past the timeout, when the future panicked, or when the thread is gone,
+    /// as after a fork.
+    pub(super) fn wait(self, timeout: Duration) -> Result<T> {
+        self.outcome.recv_timeout(timeout).map_err(|why| {
+            let source = match why {
+                RecvTimeoutError::Timeout => {
+                    self.task.abort();
+                    let what = format!("no answer within {} s", timeout.as_secs_f64());
+                    io::Error::new(io::ErrorKind::TimedOut, what)
+                }
+                RecvTimeoutError::Disconnected => {
+                    io::Error::other("the call ended without an answer")
+                }
+            };
+            Error::storage("waiting for an object store", source)
         })
     }
 }

@@ -4,9 +4,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 
+use super::patience::{self, Patience, back_off};
 use super::runtime::{Pending, Runtime};
 use crate::error::{Error, Result};
 use crate::storage::vfs::WriteObject;
@@ -22,6 +24,7 @@ pub(super) struct Upload {
     store: Arc<dyn ObjectStore>,
     path: Path,
     runtime: Arc<Runtime>,
+    patience: Patience,
     buffer: Vec<u8>,
     len: u64,
     parts: Option<Box<dyn MultipartUpload>>,
@@ -35,9 +38,21 @@ impl Upload {
         store: Arc<dyn ObjectStore>,
         path: Path,
         runtime: Arc<Runtime>,
+        patience: Patience,
     ) -> Self {
         let (buffer, waiting) = (Vec::new(), VecDeque::new());
-        Self { context, store, path, runtime, buffer, len: 0, parts: None, waiting, failed: false }
+        Self {
+            context,
+            store,
+            path,
+            runtime,
+            patience,
+            buffer,
+            len: 0,
+            parts: None,
+            waiting,
+            failed: false,
+        }
     }
 
     fn checked<T>(&mut self, outcome: Result<object_store::Result<T>>) -> Result<T> {
@@ -53,7 +68,7 @@ impl Upload {
     fn wait_until_at_most(&mut self, waiting: usize) -> Result<()> {
         while self.waiting.len() > waiting {
             let Some(part) = self.waiting.pop_front() else { break };
-            let outcome = part.wait();
+            let outcome = part.wait(self.patience.upload);
             self.checked(outcome)?;
         }
         Ok(())
@@ -62,7 +77,8 @@ impl Upload {
     fn send(&mut self, part: Vec<u8>) -> Result<()> {
         if self.parts.is_none() {
             let (store, path) = (self.store.clone(), self.path.clone());
-            let started = self.runtime.block_on(async move { store.put_multipart(&path).await });
+            let start = async move { store.put_multipart(&path).await };
+            let started = self.runtime.block_on(self.patience.call, start);
             self.parts = Some(self.checked(started)?);
         }
         self.wait_until_at_most(IN_FLIGHT - 1)?;
@@ -105,19 +121,51 @@ impl WriteObject for Upload {
         self.usable()?;
         let rest = std::mem::take(&mut self.buffer);
         if self.parts.is_none() {
-            let (store, path) = (self.store.clone(), self.path.clone());
-            let put = self
-                .runtime
-                .block_on(async move { store.put(&path, PutPayload::from(rest)).await });
-            return self.checked(put).map(|_| ());
+            return self.put(rest.into());
         }
         if !rest.is_empty() {
             self.send(rest)?;
         }
         self.wait_until_at_most(0)?;
         let Some(mut parts) = self.parts.take() else { return Ok(()) };
-        let done = self.runtime.block_on(async move { parts.complete().await });
+        let done =
+            self.runtime.block_on(self.patience.upload, async move { parts.complete().await });
+        // A completion becomes visible whole or not at all: one of the right size is this one,
+        // whose reply was lost.
+        if !matches!(done, Ok(Ok(_))) && self.is_there() {
+            return Ok(());
+        }
         self.checked(done).map(|_| ())
+    }
+}
+
+impl Upload {
+    /// Puts a small object; the same bytes again when that fails in a way that may pass.
+    fn put(&mut self, bytes: Bytes) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (store, path) = (self.store.clone(), self.path.clone());
+            let payload = PutPayload::from(bytes.clone());
+            let put = async move { store.put(&path, payload).await };
+            let put = self.runtime.block_on(self.patience.upload, put);
+            let passes = match &put {
+                Ok(Ok(_)) => false,
+                Ok(Err(e)) => patience::passes(e),
+                Err(_) => true,
+            };
+            if !passes || tries >= self.patience.tries {
+                return self.checked(put).map(|_| ());
+            }
+            back_off(tries);
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        let (store, path) = (self.store.clone(), self.path.clone());
+        let head =
+            self.runtime.block_on(self.patience.call, async move { store.head(&path).await });
+        matches!(head, Ok(Ok(meta)) if meta.size == self.len)
     }
 }
 
@@ -126,8 +174,8 @@ impl Drop for Upload {
         if let Some(mut parts) = self.parts.take() {
             // Best effort: what is left of a failed abort is the bucket's lifecycle rule's.
             let waiting = std::mem::take(&mut self.waiting);
-            waiting.into_iter().for_each(|part| drop(part.wait()));
-            let _ = self.runtime.block_on(async move { parts.abort().await });
+            waiting.into_iter().for_each(|part| drop(part.wait(self.patience.upload)));
+            let _ = self.runtime.block_on(self.patience.call, async move { parts.abort().await });
         }
     }
 }
