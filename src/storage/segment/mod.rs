@@ -7,10 +7,12 @@
 mod check;
 mod index;
 mod reader;
+mod salvage;
 mod sums;
 mod writer;
 
 pub use reader::{ChunkEntry, Segment};
+pub use salvage::Flaw;
 pub use writer::{EncodedChunk, EncodedGroup, EncodedSeries, SegmentWriter, Written};
 
 use serde::{Deserialize, Serialize};

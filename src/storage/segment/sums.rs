@@ -5,7 +5,7 @@
 //! follows a large one (1e300, then ones, sums to 0).
 
 use super::index::{Slab, len_u32};
-use crate::chunk::{BoolStats, Ends, FloatStats, IntStats, Stats};
+use crate::chunk::{BoolStats, CHUNK_ROWS, Ends, FloatStats, IntStats, Stats};
 use crate::error::{Error, Result};
 use crate::model::FieldType;
 
@@ -99,22 +99,28 @@ impl Sums {
         }
         let mut base = start + offset + column * nodes * NODE;
         let (mut low, mut high) = (from, to);
+        // Rows that a node of the level can be of.
+        let mut rows = CHUNK_ROWS as u64;
         // Nodes left and right of the subtree that the next level covers; rights come in reverse.
         let (mut left, mut right) = (Vec::new(), Vec::new());
         for width in levels(chunks) {
             let (inner_low, inner_high) = (low.div_ceil(FAN_OUT), high / FAN_OUT);
             if width == 1 || inner_low >= inner_high {
-                left.extend((low..high).map(|i| base + i * NODE));
+                left.extend((low..high).map(|i| (base + i * NODE, rows)));
                 break;
             }
-            left.extend((low..inner_low * FAN_OUT).map(|i| base + i * NODE));
-            right.extend((inner_high * FAN_OUT..high).rev().map(|i| base + i * NODE));
+            left.extend((low..inner_low * FAN_OUT).map(|i| (base + i * NODE, rows)));
+            right.extend((inner_high * FAN_OUT..high).rev().map(|i| (base + i * NODE, rows)));
             (low, high) = (inner_low, inner_high);
             base += width * NODE;
+            rows = rows.saturating_mul(FAN_OUT as u64);
+        }
+        if crate::planted::is(crate::planted::Bug::SumsLoseANode) && left.len() > 1 {
+            left.pop();
         }
         let mut total = None;
-        for at in left.into_iter().chain(right.into_iter().rev()) {
-            Stats::merge_into(&mut total, self.node(at, ty)?);
+        for (at, rows) in left.into_iter().chain(right.into_iter().rev()) {
+            Stats::merge_into(&mut total, self.node(at, ty, rows)?);
         }
         Ok(Some(total))
     }
@@ -139,13 +145,22 @@ impl Sums {
         Ok(None)
     }
 
-    fn node(&self, at: usize, ty: FieldType) -> Result<Option<Stats>> {
+    /// The node at a place, which is of so many rows at most. Counts and sums are held to that: what
+    /// is merged with others must not overflow.
+    fn node(&self, at: usize, ty: FieldType, rows: u64) -> Result<Option<Stats>> {
         let word = |i: usize| self.slab.u64(at + 8 * i);
         let float = |i: usize| Ok::<f64, Error>(f64::from_bits(word(i)?));
         let int = |i: usize| self.slab.i64(at + 8 * i);
         let count = word(0)?;
         if count == 0 {
             return Ok(None);
+        }
+        let sum = (i128::from(int(5)?) << 64) | i128::from(word(4)?);
+        let sums = ty != FieldType::I64 || sum.unsigned_abs() <= u128::from(count) << 63;
+        if count > rows || word(1)? > count || !sums {
+            return Err(Error::corrupt(format!(
+                "sums: {count} points in a node of at most {rows} rows"
+            )));
         }
         let (first_time, last_time) = (int(8)?, int(10)?);
         Ok(Some(match ty {
@@ -162,7 +177,7 @@ impl Sums {
                 count,
                 min: int(2)?,
                 max: int(3)?,
-                sum: (i128::from(int(5)?) << 64) | i128::from(word(4)?),
+                sum,
                 m2: float(6)?,
                 ends: Ends { first: int(7)?, first_time, last: int(9)?, last_time },
             }),
@@ -280,6 +295,32 @@ mod tests {
                 }
             }
             assert!(sums.range(6, 1, FieldType::I64, 0, 1).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn counts_and_sums_that_cannot_be_are_corrupt() {
+        let run: Vec<Vec<Option<Stats>>> = (0..3).map(|i| vec![chunk(i)]).collect();
+        let mut writer = SumsWriter::default();
+        writer.add(0, &run).unwrap();
+        let bytes = writer.finish();
+        let nodes = 8 + ENTRY;
+        let asked = |word: usize, value: u64, ty: FieldType| {
+            let mut bytes = bytes.clone();
+            for node in 0..3 {
+                let at = nodes + node * NODE + 8 * word;
+                bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+            }
+            Sums::open(bytes.into()).unwrap().range(0, 0, ty, 0, 3)
+        };
+        assert!(asked(0, 2, FieldType::I64).is_ok());
+        for ty in [FieldType::I64, FieldType::F64, FieldType::Bool] {
+            assert!(matches!(asked(0, u64::MAX, ty), Err(Error::Corrupt(_))), "{ty:?}");
+            assert!(matches!(asked(0, CHUNK_ROWS as u64 + 1, ty), Err(Error::Corrupt(_))));
+            assert!(matches!(asked(1, 3, ty), Err(Error::Corrupt(_))), "{ty:?}");
+        }
+        for high in [i64::MAX, i64::MIN, 1, -2] {
+            assert!(matches!(asked(5, high as u64, FieldType::I64), Err(Error::Corrupt(_))));
         }
     }
 

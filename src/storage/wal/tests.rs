@@ -4,6 +4,7 @@
 
 mod corruption;
 mod entries;
+mod marks;
 mod writing;
 
 use arrow_array::{BooleanArray, Float64Array, Int64Array, StringViewArray};

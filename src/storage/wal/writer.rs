@@ -1,15 +1,16 @@
 //! Appending: in order, acknowledged together, and poisoned for good by the first failure.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
+use super::mark::{self, Mark};
 use super::{path, record};
 use crate::error::{Error, Result};
-use crate::storage::vfs::{AppendFile, Store};
+use crate::planted::{self, Bug};
+use crate::storage::vfs::{AppendFile, NoteFile, Store};
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 
 /// The largest buffer that one write leaves to the next.
 const KEPT_BUFFER: usize = 1 << 20;
@@ -44,7 +45,7 @@ pub struct Position {
 #[derive(Debug)]
 pub struct WalWriter {
     shared: Arc<Shared>,
-    flusher: Mutex<Option<JoinHandle<()>>>,
+    flusher: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -52,8 +53,17 @@ struct Shared {
     number: u64,
     sync: WalSync,
     file: Box<dyn AppendFile>,
+    /// The file's mark, where it has one.
+    note: Option<Mutex<Note>>,
     state: Mutex<State>,
     changed: Condvar,
+}
+
+/// A mark with its file.
+#[derive(Debug)]
+struct Note {
+    mark: Mark,
+    file: Box<dyn NoteFile>,
 }
 
 #[derive(Debug)]
@@ -80,18 +90,34 @@ struct Poison {
 }
 
 impl WalWriter {
-    /// Starts the file with this number; its header is on disk on return, but for `Os`.
+    /// Starts the file with this number; its header is on disk on return, but for `Os`. Its mark
+    /// will tell of `after`, the file before it that has rows which no segment has, and of the
+    /// newest `version`.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the file exists, [`Error::InvalidArgument`] on a remote store.
-    pub fn create(store: &dyn Store, number: u64, sync: WalSync) -> Result<Self> {
+    pub fn create(
+        store: &dyn Store,
+        number: u64,
+        after: Option<u64>,
+        version: u64,
+        sync: WalSync,
+    ) -> Result<Self> {
         let file = store.append(&path(number))?;
-        let header = record::header(number);
+        let header = record::header(number, sync != WalSync::Os);
         file.write(&header)?;
+        let end = header.len() as u64;
+        let mut note = None;
+        // Nothing of an `Os` log is known to be durable, so it has no mark that could say so.
         if sync != WalSync::Os {
             file.sync()?;
+            let mark = Mark { number, after, end, records: 0, version };
+            if let Some(file) = store.note(&mark::path(number))? {
+                // A log without a mark is guarded less, and on a full disk that is better than none.
+                let _ = file.put(&mark.encode());
+                note = Some(Mutex::new(Note { mark, file }));
+            }
         }
-        let end = header.len() as u64;
         let state = State {
             end,
             sequence: 0,
@@ -103,11 +129,11 @@ impl WalWriter {
             buffer: Vec::new(),
         };
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        let shared = Arc::new(Shared { number, sync, file, state, changed });
+        let shared = Arc::new(Shared { number, sync, file, note, state, changed });
         let flusher = match sync {
             WalSync::Interval(every) => {
                 let shared = shared.clone();
-                let thread = std::thread::Builder::new()
+                let thread = thread::Builder::new()
                     .name("kymograph-wal".to_owned())
                     .spawn(move || shared.flush_every(every));
                 Some(thread.map_err(|e| Error::storage("starting the log's thread", e))?)
@@ -131,9 +157,28 @@ impl WalWriter {
             return Err(Error::Internal(format!("write-ahead log {} is closed", shared.number)));
         }
         let mut buffer = std::mem::take(&mut state.buffer);
-        record::encode(&mut buffer, shared.number, state.sequence, payload)?;
-        if let Err(e) = shared.file.write(&buffer) {
-            return Err(shared.poison(&mut state, &e));
+        record::encode(&mut buffer, shared.number, state.sequence, state.durable, payload)?;
+        if planted::is(Bug::AcknowledgedBeforeWrite) {
+            return Ok(Position {
+                number: shared.number,
+                sequence: state.sequence,
+                end: state.end,
+            });
+        }
+        // After a panic nobody knows how much of the record is there, as after an error.
+        match catch_unwind(AssertUnwindSafe(|| shared.file.write(&buffer))) {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) if planted::is(Bug::WriteErrorIgnored) => {
+                let end = state.end;
+                return Ok(Position { number: shared.number, sequence: state.sequence, end });
+            }
+            // Nothing of the record is there, and the next one may find room.
+            Ok(Err(e)) if e.is_full() && shared.file.len() == state.end => return Err(e),
+            Ok(Err(e)) => return Err(shared.poison(&mut state, &e)),
+            Err(panic) => {
+                shared.poison(&mut state, &Error::Internal("a panic in its write".to_owned()));
+                resume_unwind(panic);
+            }
         }
         let position = Position {
             number: shared.number,
@@ -159,7 +204,7 @@ impl WalWriter {
     /// [`Error::Storage`] when a write or fsync failed and none had covered the record before.
     pub fn wait_durable(&self, position: Position) -> Result<()> {
         let mut state = self.shared.state.lock();
-        if self.shared.sync != WalSync::Full {
+        if self.shared.sync != WalSync::Full || planted::is(Bug::AcknowledgedBeforeFsync) {
             return self.shared.usable(&state);
         }
         self.shared.sync_until(&mut state, position.end)
@@ -199,6 +244,11 @@ impl WalWriter {
         outcome
     }
 
+    /// Notes in the mark that a version was committed.
+    pub fn committed(&self, version: u64) {
+        self.shared.note(|mark| mark.version = version);
+    }
+
     /// The number of the file.
     pub fn number(&self) -> u64 {
         self.shared.number
@@ -222,8 +272,9 @@ impl WalWriter {
 
 impl Drop for WalWriter {
     fn drop(&mut self) {
-        // A failure stays in the poison; whoever needs to know calls `close`.
-        let _ = self.close();
+        // A failure stays in the poison; whoever needs to know calls `close`. A panic here would
+        // end the process where another is already on its way.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.close()));
     }
 }
 
@@ -269,16 +320,47 @@ impl Shared {
             }
             state.syncing = true;
             state.waiting_since = None;
-            let covered = state.end;
-            let outcome = MutexGuard::unlocked(state, || self.file.sync());
+            let (mut covered, records) = (state.end, state.sequence);
+            let outcome = MutexGuard::unlocked(state, || {
+                // Whoever waits for this fsync must hear of its end, whatever it is.
+                catch_unwind(AssertUnwindSafe(|| {
+                    let mut synced = self.file.sync();
+                    if synced.is_err() && planted::is(Bug::FsyncTriedAgain) {
+                        synced = self.file.sync();
+                    }
+                    if !planted::is(Bug::FsyncErrorIgnored) {
+                        synced?;
+                    }
+                    self.note(|mark| (mark.end, mark.records) = (covered, records));
+                    Ok(())
+                }))
+            });
+            if planted::is(Bug::GroupCommitCoversTooMuch) {
+                covered = state.end;
+            }
             state.syncing = false;
             match outcome {
-                Ok(()) => state.durable = state.durable.max(covered),
-                Err(e) => {
+                Ok(Ok(())) => state.durable = state.durable.max(covered),
+                Ok(Err(e)) => {
                     self.poison(state, &e);
+                }
+                Err(panic) => {
+                    self.poison(state, &Error::Internal("a panic in its fsync".to_owned()));
+                    resume_unwind(panic);
                 }
             }
             self.changed.notify_all();
+        }
+    }
+
+    /// Overwrites the mark. What it tells of is durable by now: one fsync runs at a time, and so
+    /// does one commit.
+    fn note(&self, change: impl FnOnce(&mut Mark)) {
+        if let Some(note) = &self.note {
+            let mut note = note.lock();
+            change(&mut note.mark);
+            // All is durable without it: a mark that stays behind guards less.
+            let _ = note.file.put(&note.mark.encode());
         }
     }
 

@@ -9,7 +9,7 @@ const ENTRIES: i64 = 4;
 /// A file of [`ENTRIES`] samples, and where its header and each record end.
 fn file(number: u64) -> (Vec<u8>, Vec<usize>) {
     let store = MemoryStore::new();
-    let writer = WalWriter::create(&store, number, WalSync::Os).unwrap();
+    let writer = WalWriter::create(&store, number, None, 1, WalSync::Os).unwrap();
     let mut ends = vec![writer.len() as usize];
     for i in 0..ENTRIES {
         ends.push(writer.append(&sample(i).encode().unwrap()).unwrap().end as usize);
@@ -101,6 +101,44 @@ fn what_a_crash_leaves_behind_the_last_record_is_a_torn_tail() {
     assert!(matches!(gap, Err(Error::Corrupt(_))), "a record that is missing");
 }
 
+/// A fsynced file of which so many records at its beginning are durable, and where each ends.
+fn fsynced(durable: i64) -> (Vec<u8>, Vec<usize>) {
+    let store = MemoryStore::new();
+    let writer = WalWriter::create(&store, 9, None, 1, WalSync::Full).unwrap();
+    let mut ends = vec![writer.len() as usize];
+    for i in 0..ENTRIES {
+        let position = writer.append(&sample(i).encode().unwrap()).unwrap();
+        if i < durable {
+            writer.wait_durable(position).unwrap();
+        }
+        ends.push(position.end as usize);
+    }
+    (store.read(&path(9)).unwrap().to_vec(), ends)
+}
+
+#[test]
+fn a_hole_is_torn_where_no_later_record_knows_it_to_have_been_durable() {
+    for durable in 0..=ENTRIES {
+        let (whole, ends) = fsynced(durable);
+        for hole in 0..ENTRIES as usize {
+            let mut bytes = whole.clone();
+            bytes[ends[hole] + 30] ^= 1;
+            match read(9, &bytes, 0) {
+                Ok(read) => {
+                    // The last durable record has no later one that knows.
+                    assert!(hole as i64 >= durable.min(ENTRIES - 1), "{hole} of {durable}");
+                    assert_eq!(prefix(&read), hole);
+                    assert!(
+                        matches!(read.tail, Tail::Torn { at, .. } if at as usize == ends[hole])
+                    );
+                }
+                Err(Error::Corrupt(_)) => assert!((hole as i64) < durable, "{hole} of {durable}"),
+                Err(e) => panic!("{e}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn a_file_under_another_number_or_of_another_kind_is_corrupt() {
     let (bytes, _) = file(9);
@@ -145,7 +183,8 @@ fn bytes_made_to_look_like_records_end_the_search() {
     // Every fourth byte begins a plausible length and a plausible sequence.
     let mut bytes = file(9).0;
     bytes.extend([0xff; 16]);
-    let block = [0x00, 0x00, 0x02, 0x00, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+    let block =
+        [0x00, 0x00, 0x02, 0x00, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     bytes.extend(block.repeat(40_000));
     let before = std::time::Instant::now();
     assert!(matches!(read(9, &bytes, 0), Err(Error::Corrupt(_))));
@@ -190,4 +229,31 @@ proptest! {
             Err(e) => prop_assert!(matches!(e, Error::Corrupt(_)), "{}", e),
         }
     }
+}
+
+#[test]
+fn a_header_in_parts_is_a_file_that_was_never_begun() {
+    let whole = file(9).0[..20].to_vec();
+    for from in 0..20 {
+        for to in from..=20 {
+            for len in [to, 20, 600] {
+                let mut torn = whole.clone();
+                torn[from..to].fill(0);
+                torn.resize(len, 0);
+                if torn.starts_with(&whole) {
+                    continue;
+                }
+                let read = read(9, &torn, 0).unwrap();
+                assert_eq!((prefix(&read), read.next_offset), (0, 0), "{from}..{to} of {len}");
+                assert!(matches!(read.tail, Tail::Torn { at: 0, .. }));
+            }
+        }
+    }
+    let mut strange = whole.clone();
+    strange[1] ^= 1;
+    assert!(matches!(read(9, &strange, 0), Err(Error::Corrupt(_))));
+    assert!(matches!(read(9, &strange[..4], 0), Err(Error::Corrupt(_))));
+    let mut kept = file(9).0;
+    kept[..8].fill(0);
+    assert!(matches!(read(9, &kept, 0), Err(Error::Corrupt(_))), "records follow");
 }

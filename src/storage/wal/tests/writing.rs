@@ -30,7 +30,7 @@ fn files_are_written_listed_and_removed() {
     let dir = tempfile::tempdir().unwrap();
     let store = LocalStore::create(dir.path(), SyncPolicy::Always).unwrap();
     for number in [1, 2, 10] {
-        let writer = WalWriter::create(&store, number, WalSync::Full).unwrap();
+        let writer = WalWriter::create(&store, number, None, 1, WalSync::Full).unwrap();
         assert!(writer.is_empty());
         for i in 0..3 {
             let position = writer.append(&payload(i)).unwrap();
@@ -41,7 +41,7 @@ fn files_are_written_listed_and_removed() {
         assert!(matches!(writer.append(&payload(3)), Err(Error::Internal(_))));
         assert_eq!(count(&store, number), 3);
     }
-    let taken = WalWriter::create(&store, 2, WalSync::Full).unwrap_err();
+    let taken = WalWriter::create(&store, 2, None, 1, WalSync::Full).unwrap_err();
     assert!(matches!(taken, Error::Conflict(_)));
     assert_eq!(files(&store).unwrap(), [1, 2, 10]);
     assert_eq!(remove_before(&store, 10).unwrap(), 2);
@@ -51,7 +51,7 @@ fn files_are_written_listed_and_removed() {
 #[test]
 fn a_payload_that_does_not_fit_harms_nothing() {
     let store = MemoryStore::new();
-    let writer = WalWriter::create(&store, 1, WalSync::Full).unwrap();
+    let writer = WalWriter::create(&store, 1, None, 1, WalSync::Full).unwrap();
     assert!(matches!(writer.append(&[]), Err(Error::Internal(_))));
     let large = vec![0; MAX_PAYLOAD + 1];
     let error = writer.append(&large).unwrap_err();
@@ -80,7 +80,7 @@ fn every_fault_leaves_a_prefix_with_all_that_was_acknowledged() {
                 let what = format!("{kind:?} {effect:?} {after}");
                 let (mut appended, mut acknowledged) = (0, 0);
                 let mut failed = false;
-                match WalWriter::create(&store, 1, WalSync::Full) {
+                match WalWriter::create(&store, 1, None, 1, WalSync::Full) {
                     Err(e) => {
                         assert!(matches!(e, Error::Storage { .. }) && after == 0, "{what}: {e}");
                         failed = true;
@@ -121,7 +121,7 @@ fn eight_threads_share_fsyncs_and_lose_nothing() {
     for sync in [WalSync::Full, WalSync::Interval(Duration::from_millis(1)), WalSync::Os] {
         let memory = MemoryStore::new();
         let slow = SlowSync { inner: memory.clone(), syncs: Arc::default() };
-        let writer = WalWriter::create(&slow, 1, sync).unwrap();
+        let writer = WalWriter::create(&slow, 1, None, 1, sync).unwrap();
         let positions: Vec<Vec<Position>> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
                 .map(|thread| {
@@ -169,7 +169,7 @@ fn a_failed_fsync_reaches_every_waiter() {
         let slow = SlowSync { inner: memory.clone(), syncs: Arc::default() };
         let store = FaultStore::new(Arc::new(slow));
         store.fail(FaultKind::AppendSync, after, false);
-        let writer = WalWriter::create(&store, 1, WalSync::Full).unwrap();
+        let writer = WalWriter::create(&store, 1, None, 1, WalSync::Full).unwrap();
         let acknowledged = AtomicU64::new(0);
         std::thread::scope(|scope| {
             for thread in 0..8 {
@@ -203,7 +203,7 @@ fn an_interval_syncs_in_time_and_only_when_there_is_something() {
     let memory = MemoryStore::new();
     let slow = SlowSync { inner: memory.clone(), syncs: Arc::default() };
     let every = Duration::from_millis(30);
-    let writer = WalWriter::create(&slow, 1, WalSync::Interval(every)).unwrap();
+    let writer = WalWriter::create(&slow, 1, None, 1, WalSync::Interval(every)).unwrap();
     std::thread::sleep(every * 3);
     assert_eq!(slow.syncs.load(Ordering::Relaxed), 1, "nothing but the header to sync");
     let begun = Instant::now();
@@ -221,7 +221,8 @@ fn an_interval_syncs_in_time_and_only_when_there_is_something() {
     writer.append(&payload(3)).unwrap();
     writer.close().unwrap();
     assert_eq!(durable(), 4);
-    let writer = WalWriter::create(&slow, 2, WalSync::Interval(Duration::from_secs(3600))).unwrap();
+    let writer =
+        WalWriter::create(&slow, 2, None, 1, WalSync::Interval(Duration::from_secs(3600))).unwrap();
     writer.append(&payload(0)).unwrap();
     drop(writer);
     assert_eq!(count(&memory.after_power_cut(0), 2), 1);
@@ -232,7 +233,7 @@ fn a_failure_in_the_background_reaches_the_next_call() {
     let store = FaultStore::new(Arc::new(MemoryStore::new()));
     store.fail(FaultKind::AppendSync, 1, false);
     let interval = WalSync::Interval(Duration::from_millis(1));
-    let writer = WalWriter::create(&store, 1, interval).unwrap();
+    let writer = WalWriter::create(&store, 1, None, 1, interval).unwrap();
     let position = writer.append(&payload(0)).unwrap();
     let begun = Instant::now();
     while writer.poisoned().is_none() {
