@@ -5,8 +5,10 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use super::process::Home;
 use crate::error::{Error, Result};
 
 /// The name of the lock's file in the database's directory.
@@ -25,15 +27,18 @@ pub struct Owner {
     pub since: String,
 }
 
-/// The right to write a database, until it is dropped or the process ends.
+/// The right to write a database, until it is released or the process ends.
 ///
 /// The lock is the operating system's, so that it ends with its process however that ends; the
 /// file stays, as removing it would let two processes lock two files of one name. The lock is on
-/// the open file, so a second one in the same process conflicts too.
+/// the open file, so a second one in the same process conflicts too, and a forked child shares it:
+/// an unlock there would end the parent's right, and a descriptor that stays open there would keep
+/// the lock past the parent's end.
 #[derive(Debug)]
 pub struct WriterLock {
-    file: File,
+    file: Mutex<Option<File>>,
     path: PathBuf,
+    home: Home,
 }
 
 impl WriterLock {
@@ -50,6 +55,8 @@ impl WriterLock {
         let mut file = open.open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
+            Err(TryLockError::WouldBlock)
+                if crate::planted::is(crate::planted::Bug::LockNotTaken) => {}
             Err(TryLockError::WouldBlock) => return Err(locked(dir, &path)),
             Err(TryLockError::Error(e)) => return Err(failed(e)),
         }
@@ -60,8 +67,33 @@ impl WriterLock {
             file.seek(SeekFrom::Start(0))?;
             file.write_all(&line)
         };
-        write().map_err(failed)?;
-        Ok(Self { file, path })
+        match write().map_err(failed) {
+            // The owner's name is a courtesy; a full disk must not bar those who make room.
+            Err(e) if !e.is_full() => return Err(e),
+            _ => {}
+        }
+        Ok(Self { file: Mutex::new(Some(file)), path, home: Home::here() })
+    }
+
+    /// Gives the lock back. A forked child only closes its descriptor.
+    pub fn release(&self) {
+        if !self.home.is_here() {
+            return self.let_go();
+        }
+        if let Some(file) = self.file.lock().take() {
+            // An owner left in the file misleads nobody: only a held lock is asked for one.
+            let _ = file.set_len(0);
+            let _ = file.unlock();
+        }
+    }
+
+    /// In a forked child: closes the descriptor that it inherited, so that the lock ends with the
+    /// process that took it.
+    pub fn let_go(&self) {
+        // Another thread of the parent may have been here at the fork.
+        if let Some(mut file) = self.file.try_lock() {
+            drop(file.take());
+        }
     }
 
     /// The lock's file.
@@ -72,14 +104,12 @@ impl WriterLock {
 
 impl Drop for WriterLock {
     fn drop(&mut self) {
-        // An owner left in the file misleads nobody: only a held lock is asked for one.
-        let _ = self.file.set_len(0);
-        let _ = self.file.unlock();
+        self.release();
     }
 }
 
 impl Owner {
-    fn this_process() -> Self {
+    pub(super) fn this_process() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         Self {
             pid: std::process::id(),
@@ -177,7 +207,7 @@ mod tests {
         for part in ["this process", owner.since.as_str(), "mode=\"r\"", "close it"] {
             assert!(message.contains(part), "{part:?} in {message:?}");
         }
-        drop(lock);
+        lock.release();
         WriterLock::acquire(dir.path()).unwrap();
     }
 
@@ -213,7 +243,7 @@ mod tests {
     fn a_held_lock_without_an_owner_is_still_a_lock() {
         let dir = tempfile::tempdir().unwrap();
         let lock = WriterLock::acquire(dir.path()).unwrap();
-        lock.file.set_len(0).unwrap();
+        lock.file.lock().as_ref().unwrap().set_len(0).unwrap();
         let message = WriterLock::acquire(dir.path()).unwrap_err().to_string();
         assert!(message.contains("another process"), "{message:?}");
     }

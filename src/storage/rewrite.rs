@@ -6,14 +6,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::segment::{EncodedChunk, EncodedGroup, EncodedSeries};
-use crate::chunk::{CHUNK_ROWS, Chunk, Part, PartData};
+use crate::chunk::{BLOCK_ROWS, CHUNK_ROWS, Chunk, Part, PartData};
 use crate::codec::{Choice, Effort, Encoding};
 use crate::error::{Error, Result};
 use crate::kernels::merge_groups;
-use crate::model::{Column, Duplicates, FieldType, SeriesKey, TableSchema, Timestamp};
+use crate::model::{Column, Duplicates, FieldType, SeriesKey, TableSchema, Timestamp, Values};
 
 /// Rows that are merged at a time; more of one series wait for the next round.
 const MERGE_ROWS: usize = 4 * CHUNK_ROWS;
+
+/// Bytes of strings past which a chunk has fewer rows.
+const CHUNK_STRINGS: usize = 64 << 20;
 
 /// The codec of a table that is cold as soon as it is compacted.
 pub const COLD: &str = "pco";
@@ -68,11 +71,16 @@ pub fn encode_rows(
     columns: &[Column],
     coding: Coding,
 ) -> Result<Vec<EncodedChunk>> {
-    let whole = times.len() <= CHUNK_ROWS;
-    let ranges = (0..times.len()).step_by(CHUNK_ROWS);
+    let strings = columns.iter().map(|column| match &column.values {
+        Values::Str(values) => values.byte_len(),
+        _ => 0,
+    });
+    let step = chunk_rows(strings.sum(), times.len());
+    let whole = times.len() <= step;
+    let ranges = (0..times.len()).step_by(step);
     ranges
         .map(|start| {
-            let end = times.len().min(start + CHUNK_ROWS);
+            let end = times.len().min(start + step);
             let slice;
             let columns = if whole {
                 columns
@@ -83,6 +91,14 @@ pub fn encode_rows(
             encode_chunk(&times[start..end], columns, coding)
         })
         .collect()
+}
+
+/// Rows of a chunk, of `rows` that have so many bytes of strings: long strings make short chunks, so
+/// that no chunk passes its format, nor a merge of some what memory holds.
+pub fn chunk_rows(strings: usize, rows: usize) -> usize {
+    let chunks = strings.div_ceil(CHUNK_STRINGS).max(1);
+    let fitting = rows.div_ceil(chunks).next_multiple_of(BLOCK_ROWS);
+    if chunks == 1 { CHUNK_ROWS } else { fitting.min(CHUNK_ROWS) }
 }
 
 /// Encodes at most [`CHUNK_ROWS`] rows, ascending in time.

@@ -5,10 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{FOLDER, Manifest};
 use crate::error::{Error, Result};
-use crate::storage::vfs::Store;
+use crate::storage::vfs::{Store, back_off};
 
 /// How often [`latest`] lists again when the newest version goes while it reads it.
 const ATTEMPTS: usize = 8;
+/// How often a version is put on a remote store whose answer stays out.
+const PUTS: u32 = 4;
 
 /// The path of a version.
 pub fn path(version: u64) -> String {
@@ -18,35 +20,50 @@ pub fn path(version: u64) -> String {
 /// Commits a version: on return it is durable, and the newest.
 ///
 /// On a remote store the reply to a commit that went through may be lost, and the retry of the
-/// client beneath then meets the object; so the object is read back and compared.
+/// client beneath then meets the object; so the object is read back and compared, and where there
+/// is none the same bytes are put again.
 ///
 /// # Errors
-/// [`Error::Conflict`] when another writer committed this version, [`Error::Internal`] when the
+/// [`Error::Conflict`] when another writer committed this version, never when this commit may
+/// have happened; [`Error::Internal`] when the
 /// manifest breaks its own rules. After an [`Error::Storage`] the commit may have happened: the
 /// caller reopens to find out.
 pub fn commit(store: &dyn Store, manifest: &Manifest) -> Result<()> {
     let bytes = manifest.encode(nonce())?;
     let path = path(manifest.version);
-    let failed = match store.put_new(&path, &bytes) {
-        Ok(()) => return Ok(()),
-        Err(e) => e,
-    };
-    if !store.is_local() && matches!(failed, Error::Conflict(_) | Error::Storage { .. }) {
-        match store.read(&path) {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let failed = match store.put_new(&path, &bytes) {
+            Ok(()) => return Ok(()),
+            Err(e) => e,
+        };
+        let doing = || format!("committing version {}", manifest.version);
+        match failed {
+            Error::Conflict(_) if store.is_local() => return Err(taken(store, manifest.version)),
+            Error::Conflict(_) | Error::Storage { .. } if !store.is_local() => {}
+            other => return Err(other.within(doing())),
+        }
+        let unread = match store.read(&path) {
             Ok(there) if there == bytes => return Ok(()),
             Ok(_) => return Err(taken(store, manifest.version)),
-            Err(_) => {}
+            Err(e) => e,
+        };
+        if tries >= PUTS {
+            // Nobody has shown another's commit there, so a refusal may have met this one.
+            return Err(match failed {
+                Error::Storage { .. } => failed,
+                other => Error::storage(other, std::io::Error::other(unread.to_string())),
+            }
+            .within(doing()));
         }
-    }
-    match failed {
-        Error::Conflict(_) => Err(taken(store, manifest.version)),
-        other => Err(other.within(format!("committing version {}", manifest.version))),
+        back_off(tries);
     }
 }
 
 fn taken(store: &dyn Store, version: u64) -> Error {
     Error::Conflict(format!(
-        "another writer committed version {version} of {} first; open it again to write on top",
+        "another writer committed version {version} of {} first; do this again to go on top of it",
         store.describe()
     ))
 }
@@ -159,7 +176,15 @@ pub fn remove_before(store: &dyn Store, version: u64) -> Result<usize> {
     let mut old = versions(store)?;
     old.pop();
     old.retain(|&v| v < version);
-    for v in &old {
+    remove(store, &old)
+}
+
+/// Removes versions in the order given, and says how many.
+///
+/// # Errors
+/// As [`remove_before`].
+pub fn remove(store: &dyn Store, old: &[u64]) -> Result<usize> {
+    for v in old {
         store.delete(&path(*v))?;
     }
     Ok(old.len())

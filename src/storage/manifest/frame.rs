@@ -61,7 +61,9 @@ impl Manifest {
             return Err(wrong("the magic number is wrong"));
         }
         let crc = u32::from_le_bytes([header[20], header[21], header[22], header[23]]);
-        if crc != checksum(&header[..CRC_AT], body) {
+        if crc != checksum(&header[..CRC_AT], body)
+            && !crate::planted::is(crate::planted::Bug::ManifestChecksumIgnored)
+        {
             return Err(wrong("the checksum is wrong"));
         }
         let format = u16::from_le_bytes([v0, v1]);
