@@ -11,6 +11,7 @@ use super::intern::{UNSET, renumber};
 use super::tags::{self, Series, Strings};
 use super::{FrameOptions, Ingested, arrow_failed, time};
 use crate::error::{Error, Result};
+use crate::model::limits::MAX_FIELDS;
 use crate::model::{Batch, FieldDef, FieldType, Timestamp};
 
 /// Reads a narrow frame: every metric becomes a field, with a batch and times of its own, in the
@@ -58,12 +59,12 @@ fn read_events(
         || {
             rayon::join(
                 || time::times(&frame, plan.time, opts.on_error),
-                || tags::series(&frame, &plan.tags, opts.on_error),
+                || tags::series(&frame, &plan.tags, opts),
             )
         },
         || {
             rayon::join(
-                || tags::strings(&frame, metric_column, "metric", opts.on_error),
+                || tags::strings(&frame, metric_column, "metric", opts.on_error, MAX_FIELDS),
                 || fields::plain(&frame, value_column, kind),
             )
         },
@@ -71,6 +72,12 @@ fn read_events(
     let (times, time_bad) = timed?;
     let (series, tags_bad) = tagged?;
     let (metrics, key_bad) = named?;
+    if metrics.values.len() > MAX_FIELDS {
+        return Err(Error::LimitExceeded(format!(
+            "column {metric:?} names more than {MAX_FIELDS} metrics, each of which would be a field; \
+             names that are data (hosts, sensors, customers) belong into the values of a tag"
+        )));
+    }
     let rows = Rows { opts, times, series, values: values?, kind };
     let metric_bad = unusable(&metrics, opts);
 

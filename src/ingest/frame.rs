@@ -158,7 +158,7 @@ impl Plan {
 pub(super) fn check_names(opts: &FrameOptions<'_>, fields: Vec<FieldDef>) -> Result<()> {
     let tags = opts.tags.to_vec();
     match TableSchema::new(opts.table, tags, fields, Duplicates::Keep, None) {
-        Ok(_) => Ok(()),
+        Ok(schema) => schema.check_size(),
         // The table is named around every error of a frame.
         Err(Error::InvalidArgument(why)) => {
             let prefix = format!("table {:?}: ", opts.table);

@@ -21,8 +21,10 @@ const INLINE: usize = 12;
 const MOST_CELLS: usize = 1 << 22;
 
 /// Gives equal strings (and nulls) equal codes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Interner<'a> {
+    /// Most values that it takes, and one more.
+    most: usize,
     values: Vec<Option<&'a str>>,
     null: Option<u32>,
     /// Strings of up to [`INLINE`] bytes: the whole string is the key.
@@ -32,7 +34,30 @@ pub(super) struct Interner<'a> {
     hasher: RandomState,
 }
 
+impl Default for Interner<'_> {
+    fn default() -> Self {
+        Self::of_at_most(UNSET as usize - 1)
+    }
+}
+
 impl<'a> Interner<'a> {
+    /// One that stops past `most` values.
+    pub(super) fn of_at_most(most: usize) -> Self {
+        Self {
+            most,
+            values: Vec::new(),
+            null: None,
+            short: HashTable::new(),
+            long: HashTable::new(),
+            hasher: RandomState::default(),
+        }
+    }
+
+    /// Whether there were more than it takes: no code given since then means anything.
+    pub(super) fn is_over(&self) -> bool {
+        self.values.len() > self.most
+    }
+
     /// The value of each code.
     pub(super) fn into_values(self) -> Vec<Option<&'a str>> {
         self.values
@@ -60,10 +85,11 @@ impl<'a> Interner<'a> {
     }
 
     fn short_code(&mut self, key: u128, text: &'a str) -> u32 {
-        let Self { values, short, hasher, .. } = self;
+        let Self { most, values, short, hasher, .. } = self;
         let hash = hasher.hash_one(key);
         match short.entry(hash, |(k, _)| *k == key, |(k, _)| hasher.hash_one(k)) {
             Entry::Occupied(found) => found.get().1,
+            Entry::Vacant(_) if values.len() > *most => 0,
             Entry::Vacant(free) => {
                 let code = values.len() as u32;
                 values.push(Some(text));
@@ -74,12 +100,13 @@ impl<'a> Interner<'a> {
     }
 
     fn long_code(&mut self, text: &'a str) -> u32 {
-        let Self { values, long, hasher, .. } = self;
+        let Self { most, values, long, hasher, .. } = self;
         let value = |code: u32| values.get(code as usize).copied().flatten().unwrap_or("");
         let hash = hasher.hash_one(text);
         let entry = long.entry(hash, |c| value(*c) == text, |c| hasher.hash_one(value(*c)));
         match entry {
             Entry::Occupied(found) => *found.get(),
+            Entry::Vacant(_) if values.len() > *most => 0,
             Entry::Vacant(free) => {
                 let code = values.len() as u32;
                 free.insert(code);
@@ -155,8 +182,9 @@ impl Tuples {
         &self.tuples[code * self.width..(code + 1) * self.width]
     }
 
-    /// Rows told apart by both; `self`'s slots come first in the tuples.
-    pub(super) fn and(self, other: &Self) -> Self {
+    /// Rows told apart by both; `self`'s slots come first in the tuples. Past `most` tuples it stops:
+    /// there is one more then, and the codes mean nothing.
+    pub(super) fn and(self, other: &Self, most: usize) -> Self {
         match (self.distinct, other.distinct) {
             (_, 1) => {
                 let pairs = (0..self.distinct).map(|a| (a, 0)).collect::<Vec<_>>();
@@ -171,10 +199,10 @@ impl Tuples {
             }
             (a, b) => {
                 let mut pairs = Vec::new();
-                let most = self.codes.len().clamp(1 << 12, MOST_CELLS);
+                let room = self.codes.len().clamp(1 << 12, MOST_CELLS);
                 let codes = match a.checked_mul(b) {
-                    Some(cells) if cells <= most => self.by_table(other, cells, &mut pairs),
-                    _ => self.by_hash(other, &mut pairs),
+                    Some(cells) if cells <= room => self.by_table(other, cells, &mut pairs),
+                    _ => self.by_hash(other, &mut pairs, most),
                 };
                 let tuples = joined(&self, other, &pairs);
                 Self { codes, distinct: pairs.len(), tuples, width: self.width + other.width }
@@ -199,7 +227,7 @@ impl Tuples {
 
     /// One slot an `a`, which remembers the `b` that it was last seen with: where one tag settles
     /// the other (host and region), that is all it takes. The pairs that are left are hashed.
-    fn by_hash(&self, other: &Self, pairs: &mut Vec<(usize, usize)>) -> Vec<u32> {
+    fn by_hash(&self, other: &Self, pairs: &mut Vec<(usize, usize)>, most: usize) -> Vec<u32> {
         let mut last = vec![(UNSET, UNSET); self.distinct];
         let mut table: HashTable<(u64, u32)> = HashTable::new();
         let hasher = RandomState::default();
@@ -212,6 +240,7 @@ impl Tuples {
                 let entry = table.entry(hash, |(k, _)| *k == key, |(k, _)| hasher.hash_one(k));
                 let code = match entry {
                     Entry::Occupied(found) => found.get().1,
+                    Entry::Vacant(_) if pairs.len() > most => 0,
                     Entry::Vacant(free) => {
                         let code = pairs.len() as u32;
                         free.insert((key, code));
@@ -237,13 +266,13 @@ fn joined(a: &Tuples, b: &Tuples, pairs: &[(usize, usize)]) -> Vec<u32> {
 }
 
 /// Combines any number of columns, halves in parallel; `None` when there is none.
-pub(super) fn combine(mut columns: Vec<Tuples>) -> Option<Tuples> {
+pub(super) fn combine(mut columns: Vec<Tuples>, most: usize) -> Option<Tuples> {
     if columns.len() <= 1 {
         return columns.pop();
     }
     let right = columns.split_off(columns.len() / 2);
-    let (left, right) = rayon::join(|| combine(columns), || combine(right));
-    left.zip(right).map(|(left, right)| left.and(&right))
+    let (left, right) = rayon::join(|| combine(columns, most), || combine(right, most));
+    left.zip(right).map(|(left, right)| left.and(&right, most))
 }
 
 /// Numbers codes anew by first sight, and returns the old number of each new one.

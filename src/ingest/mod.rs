@@ -50,6 +50,8 @@ pub struct FrameOptions<'a> {
     pub frame_tags: &'a [String],
     /// The fields that the table has so far.
     pub fields: &'a [FieldDef],
+    /// Most series that the table takes.
+    pub max_series: u64,
     /// What a row that cannot be stored does.
     pub on_error: OnError,
 }
@@ -97,7 +99,8 @@ pub fn field_defs(schema: &Schema, time: &str, tags: &[String]) -> Result<Vec<Fi
 /// # Errors
 /// [`Error::NotFound`] with the nearest names for a missing column; [`Error::InvalidArgument`]
 /// for a column of a type that does not work and, under [`OnError::Raise`], for the first row
-/// that cannot be stored; [`Error::LimitExceeded`] past `u32::MAX` rows.
+/// that cannot be stored; [`Error::LimitExceeded`] past `u32::MAX` rows and past
+/// the limits of a table, before memory is spent on them.
 pub fn wide(batches: &[RecordBatch], schema: &Schema, opts: &FrameOptions<'_>) -> Result<Ingested> {
     read_wide(batches, schema, opts).map_err(|e| e.within(format!("table {:?}", opts.table)))
 }
@@ -114,7 +117,7 @@ fn read_wide(
         || time::times(&frame, plan.time, opts.on_error),
         || {
             rayon::join(
-                || tags::series(&frame, &plan.tags, opts.on_error),
+                || tags::series(&frame, &plan.tags, opts),
                 || {
                     jobs.par_iter()
                         .map(|job| {

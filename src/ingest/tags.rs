@@ -5,13 +5,14 @@ use arrow_array::cast::AsArray;
 use arrow_schema::DataType;
 use rayon::prelude::*;
 
-use super::OnError;
 use super::bad::BadRows;
 use super::fields::for_keys;
 use super::frame::Frame;
 use super::intern::{Interner, Tuples, UNSET, combine, renumber};
+use super::{FrameOptions, OnError};
 use crate::error::{Error, Result};
 use crate::model::SeriesKey;
+use crate::model::limits::SeriesCap;
 
 /// The strings of one column, interned.
 #[derive(Debug)]
@@ -69,23 +70,32 @@ impl Series<'_> {
 pub(super) fn series<'a>(
     frame: &Frame<'a>,
     tags: &[Option<usize>],
-    on_error: OnError,
+    opts: &FrameOptions<'_>,
 ) -> Result<(Series<'a>, Vec<BadRows>)> {
+    let (on_error, cap) = (opts.on_error, SeriesCap(opts.max_series));
+    let passed = || cap.passed(opts.table, &format!("more than {}", cap.0));
     let columns = tags
         .par_iter()
         .map(|column| match column {
-            Some(column) => strings(frame, *column, "tag", on_error),
+            // As many values as that are as many series.
+            Some(column) => strings(frame, *column, "tag", on_error, cap.most()),
             None => Ok((absent(frame.rows()), BadRows::new(on_error))),
         })
         .collect::<Result<Vec<_>>>()?;
     let (mut bad, mut values, mut singles) = (Vec::new(), Vec::new(), Vec::new());
     for (strings, column_bad) in columns {
         bad.push(column_bad);
+        if strings.values.len() > cap.most() {
+            return Err(passed());
+        }
         singles.push(Tuples::single(strings.codes, strings.values.len()));
         values.push(strings.values);
     }
     let none = || Tuples { codes: vec![], distinct: frame.rows().min(1), tuples: vec![], width: 0 };
-    let mut tuples = combine(singles).unwrap_or_else(none);
+    let mut tuples = combine(singles, cap.most()).unwrap_or_else(none);
+    if tuples.distinct > cap.most() {
+        return Err(passed());
+    }
     let mut codes = std::mem::take(&mut tuples.codes);
     codes.resize(frame.rows(), 0);
     Ok((Series { codes, tuples, values, used: None }, bad))
@@ -96,7 +106,8 @@ fn absent<'a>(rows: usize) -> Strings<'a> {
     Strings { codes: Vec::new(), values: vec![None; rows.min(1)] }
 }
 
-/// Interns a column of strings; `what` it is goes into errors.
+/// Interns a column of strings; `what` it is goes into errors. Past `most` different ones it stops:
+/// there is one more then, and the codes mean nothing.
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] for a column of another type.
@@ -105,6 +116,7 @@ pub(super) fn strings<'a>(
     column: usize,
     what: &str,
     on_error: OnError,
+    most: usize,
 ) -> Result<(Strings<'a>, BadRows)> {
     let (name, ty) = (frame.name(column), frame.data_type(column));
     if !is_string(ty) {
@@ -114,10 +126,13 @@ pub(super) fn strings<'a>(
         )));
     }
     let mut bad = BadRows::new(on_error);
-    let mut interner = Interner::default();
+    let mut interner = Interner::of_at_most(most);
     let mut codes = Vec::with_capacity(frame.rows());
     let mut known = Known::default();
     for chunk in frame.chunks(column) {
+        if interner.is_over() {
+            break;
+        }
         match chunk.data_type() {
             DataType::Utf8 => interner.strings(chunk.as_string::<i32>().iter(), &mut codes),
             DataType::LargeUtf8 => interner.strings(chunk.as_string::<i64>().iter(), &mut codes),

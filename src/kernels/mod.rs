@@ -6,6 +6,7 @@ pub mod filter;
 pub mod function;
 pub mod guard;
 pub mod merge;
+pub mod partial;
 pub mod percentile;
 pub mod slices;
 #[cfg(test)]
@@ -19,3 +20,4 @@ pub use filter::Verdict;
 pub use function::{Function, Needs, Output};
 pub use guard::{Guard, Unguarded};
 pub use merge::{Group, Rows, merge_every_row, merge_groups, merge_parts, merge_parts_guarded};
+pub use partial::{Partial, Partials, Roller, partial_fields};

@@ -243,6 +243,20 @@ impl Column {
         self.validity = None;
     }
 
+    /// Appends a value; null without one, or where it is of another type.
+    pub fn push_value(&mut self, value: Option<&Value>) {
+        match (&mut self.values, value) {
+            (Values::F64(values), Some(Value::F64(value))) => values.push(*value),
+            (Values::I64(values), Some(Value::I64(value))) => values.push(*value),
+            (Values::Bool(values), Some(Value::Bool(value))) => values.push(*value),
+            (Values::Str(values), Some(Value::Str(value))) => values.push(value),
+            _ => return self.push_null(),
+        }
+        if let Some(validity) = &mut self.validity {
+            validity.push(true);
+        }
+    }
+
     /// Appends a null row.
     pub fn push_null(&mut self) {
         let rows = self.len();

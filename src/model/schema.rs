@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::policy::{Downsample, check_levels};
 use crate::error::{Error, Result};
 
 /// The type of a field's values.
@@ -90,10 +91,15 @@ pub struct TableSchema {
     /// leaves all hot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cold_after: Option<i64>,
+    /// What its rows become past its retention, or of what it holds the aggregates.
+    #[serde(default, skip_serializing_if = "Downsample::is_none")]
+    pub downsample: Downsample,
 }
 
 /// The longest name of a table, tag or field, in bytes.
 pub const MAX_NAME: usize = 255;
+/// By how much the names of aggregates are longer than those of what they are of, at most.
+const LEVEL_NAME: usize = 24;
 
 impl TableSchema {
     /// A table, checked.
@@ -109,8 +115,9 @@ impl TableSchema {
         retention: Option<i64>,
     ) -> Result<Self> {
         let (codec, cold_after) = (None, None);
-        let name = name.to_owned();
-        let schema = Self { name, tags, fields, duplicates, retention, codec, cold_after };
+        let (name, downsample) = (name.to_owned(), Downsample::None);
+        let schema =
+            Self { name, tags, fields, duplicates, retention, codec, cold_after, downsample };
         schema.check()?;
         Ok(schema)
     }
@@ -120,13 +127,16 @@ impl TableSchema {
     /// # Errors
     /// As [`Self::new`].
     pub fn check(&self) -> Result<()> {
-        check_name("table", &self.name)?;
+        // The names of aggregates are made of names that were checked, and are longer.
+        let of_level = self.level_of().is_some();
+        let longest = if of_level { MAX_NAME + LEVEL_NAME } else { MAX_NAME };
+        check_name("table", &self.name, longest)?;
         let mut seen = std::collections::HashSet::from(["time"]);
         let tags = self.tags.iter().map(|t| ("tag", t));
         let fields = self.fields.iter().map(|f| ("field", &f.name));
         for (what, name) in tags.chain(fields) {
-            check_name(what, name)?;
-            if !seen.insert(name.as_str()) {
+            check_name(what, name, longest)?;
+            if !seen.insert(name.as_str()) && !of_level {
                 return Err(Error::invalid(format!(
                     "table {:?}: {what} {name:?} is named twice; \"time\", tags and fields need \
                      names of their own",
@@ -145,7 +155,7 @@ impl TableSchema {
                 )));
             }
         }
-        Ok(())
+        check_levels(self.downsample.levels(), self.retention)
     }
 
     /// The id (position) of the field called `name`.
@@ -176,10 +186,10 @@ impl TableSchema {
     }
 }
 
-fn check_name(what: &str, name: &str) -> Result<()> {
-    if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+fn check_name(what: &str, name: &str, longest: usize) -> Result<()> {
+    if name.is_empty() || name.len() > longest || name.chars().any(char::is_control) {
         return Err(Error::invalid(format!(
-            "{what} name {name:?} cannot be used; a name has 1 to {MAX_NAME} bytes and no control \
+            "{what} name {name:?} cannot be used; a name has 1 to {longest} bytes and no control \
              characters"
         )));
     }

@@ -23,17 +23,36 @@ impl CancelToken {
     }
 }
 
+/// Memory that several queries share, of which one of them has some.
+pub trait Share: std::fmt::Debug + Send + Sync {
+    /// Sees to it that the query may hold `bytes` in all; `false` when there is not as much left.
+    fn cover(&self, bytes: usize) -> bool;
+}
+
 /// A memory budget in bytes; clones share it.
 #[derive(Clone, Debug)]
 pub struct Budget {
     limit: usize,
     used: Arc<AtomicUsize>,
+    share: Option<Arc<dyn Share>>,
 }
 
 impl Budget {
     /// At most `limit` bytes at any one time.
     pub fn new(limit: usize) -> Self {
-        Self { limit, used: Arc::default() }
+        Self { limit, used: Arc::default(), share: None }
+    }
+
+    /// What is left of this budget, out of a share of memory that queries have together.
+    #[must_use]
+    pub fn within(&self, share: Arc<dyn Share>) -> Self {
+        let limit = self.limit.saturating_sub(self.used());
+        Self { limit, used: Arc::default(), share: Some(share) }
+    }
+
+    /// Its limit in bytes.
+    pub fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Takes `bytes`.
@@ -43,7 +62,18 @@ impl Budget {
     pub fn charge(&self, bytes: usize) -> Result<()> {
         let take = |used: usize| used.checked_add(bytes).filter(|&sum| sum <= self.limit);
         match self.used.try_update(Ordering::Relaxed, Ordering::Relaxed, take) {
-            Ok(_) => Ok(()),
+            Ok(used) => match &self.share {
+                Some(share) if !share.cover(used + bytes) => {
+                    self.release(bytes);
+                    Err(Error::LimitExceeded(format!(
+                        "the memory that all queries of this database share is used up: this one \
+                         holds {used} bytes and needs {bytes} more; narrow the range or the \
+                         filter, aggregate over longer buckets, or open the database with a \
+                         larger query_memory"
+                    )))
+                }
+                _ => Ok(()),
+            },
             Err(used) => Err(Error::LimitExceeded(format!(
                 "the query's memory budget of {} bytes is used up: {used} are in use and {bytes} \
                  more were needed; narrow the range or the filter, aggregate over longer buckets, \

@@ -12,7 +12,7 @@ mod source;
 mod tests;
 
 pub use crate::kernels::Function;
-pub use context::{Budget, CancelToken, QueryContext};
+pub use context::{Budget, CancelToken, QueryContext, Share};
 pub use execute::{aggregate, explain, last, read, result_columns, series, sum};
 pub use expr::{Expr, Interval, Literal};
 pub(crate) use plan::tag_filter;
@@ -21,4 +21,4 @@ pub use plan::{
     SeriesQuery, SumQuery,
 };
 pub use relate::{AnomalyQuery, CorrelateQuery, correlate, top_anomalies};
-pub use source::{ChunkSource, SeriesRef, Summary, TagFilter};
+pub use source::{ChunkSource, RolledUp, SeriesRef, Summary, TagFilter};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::chunk::{Part, Stats};
 use crate::error::Result;
-use crate::model::{SeriesKey, TableSchema, TimeRange};
+use crate::kernels::{Guard, Partials};
+use crate::model::{SeriesKey, TableSchema, TimeRange, Timestamp};
 
 /// Which series a query wants: every named tag must hold one of its values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,7 +39,14 @@ pub trait ChunkSource: Send + Sync {
     /// The table.
     fn schema(&self) -> &Arc<TableSchema>;
 
-    /// The series that pass `filter` and may have rows in `range`, ordered by key.
+    /// Whether a query may stop before it has looked at all that it could need; tests hold answers
+    /// against those of a source where it may not.
+    fn prunes(&self) -> bool {
+        true
+    }
+
+    /// The series that pass `filter` and may have rows, or aggregates of rows that are gone, in
+    /// `range`, ordered by key.
     ///
     /// # Errors
     /// When storage cannot be read.
@@ -69,6 +77,27 @@ pub trait ChunkSource: Send + Sync {
         self.parts(series, range, fields)
     }
 
+    /// What remains of rows that were rolled up: the levels that may have aggregates of buckets that
+    /// start in `range`, finest first.
+    fn levels(&self, _range: TimeRange) -> Vec<RolledUp> {
+        Vec::new()
+    }
+
+    /// Those aggregates of one series, of `fields` (ids, ascending), level by level, the coarsest
+    /// first: what is in it mostly arrived first. No row that [`Self::parts`] gives is in them.
+    ///
+    /// # Errors
+    /// As [`Self::parts`], and as the guard decides.
+    fn partials(
+        &self,
+        _series: &SeriesRef,
+        _range: TimeRange,
+        _fields: &[usize],
+        _guard: &dyn Guard,
+    ) -> Result<Vec<Partials>> {
+        Ok(Vec::new())
+    }
+
     /// A field of one series over `range` in as few parts as the source's cumulative statistics
     /// allow.
     ///
@@ -77,6 +106,17 @@ pub trait ChunkSource: Send + Sync {
     fn summary(&self, series: &SeriesRef, range: TimeRange, field: usize) -> Result<Summary> {
         Ok(Summary::of_parts(self.parts(series, range, &[field])?))
     }
+}
+
+/// A level of aggregates of rows that are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RolledUp {
+    /// The length of its buckets in nanoseconds.
+    pub step: i64,
+    /// The start of its first bucket.
+    pub from: Timestamp,
+    /// The end of its last bucket.
+    pub until: Timestamp,
 }
 
 /// A field of one series over a range: what statistics already answer, and what must be looked at.

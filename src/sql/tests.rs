@@ -28,6 +28,7 @@ impl Catalog for Tables {
             retention: None,
             codec: None,
             cold_after: None,
+            downsample: Default::default(),
         }))
     }
 

@@ -44,7 +44,7 @@ fn check_tuples(rows: &[(u32, u32, u32)]) {
     ]
     .map(single);
     let (singles, values): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-    let all = combine(singles).unwrap();
+    let all = combine(singles, usize::MAX).unwrap();
     let (codes, distinct) = twin(rows);
     assert_eq!(all.distinct, distinct.len());
     assert_eq!((all.width, all.tuples.len()), (4, 4 * distinct.len()));
@@ -115,7 +115,7 @@ fn many_rows_pass_from_the_table_to_hashing() {
 
 #[test]
 fn no_column_has_no_tuple() {
-    assert_eq!(combine(Vec::new()), None);
+    assert_eq!(combine(Vec::new(), usize::MAX), None);
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub(super) fn opts<'a>(tags: &'a [String], fields: &'a [FieldDef]) -> FrameOptio
         tags,
         frame_tags: tags,
         fields,
+        max_series: u64::MAX,
         on_error: OnError::Raise,
     }
 }

@@ -12,6 +12,7 @@
 mod buckets;
 mod fold;
 mod output;
+mod partial;
 mod plan;
 mod states;
 #[cfg(test)]

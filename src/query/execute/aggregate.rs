@@ -13,8 +13,9 @@ use super::fill::{Found, fill};
 use super::finish::Finisher;
 use super::frame::{array, times_array};
 use super::row_map::Mapping;
-use super::{Frame, Group, Tags, groups, series_of};
+use super::{Frame, Group, Tags, groups, rolled, series_of};
 use crate::error::{Error, Result};
+use crate::kernels::guard::Hold;
 use crate::kernels::{Accumulator, Bucketing, Cells, Guard, Lists, RowMap};
 use crate::model::{Column, TableSchema, TimeRange, Timestamp, Values};
 use crate::query::expr::{Expr, Type};
@@ -55,6 +56,7 @@ pub fn aggregate(
         narrowed.range = query.range.intersect(&condition.range());
     }
     let query = &narrowed;
+    rolled::check(source, &asked, query.range)?;
     let mut series = series_of(source, &query.filter, query.range, context)?;
     if let Some(condition) = condition {
         series = condition.series(series)?;
@@ -67,7 +69,7 @@ pub fn aggregate(
         Buckets::Even(bucketing) => bucketing.clone(),
         Buckets::Calendar(calendar) => run.calendar(calendar, &groups)?,
     };
-    let ends = Ends::of(query, &bucketing);
+    let ends = Ends::of(query, &bucketing).filter(|_| source.prunes());
     let mut found = match ends {
         Some(ends) => run.near_an_end(&groups, &bucketing, ends)?,
         None => run.all(&groups, &bucketing, query.range)?,
@@ -248,6 +250,11 @@ impl Run<'_> {
         let parts = self.source.parts(one, range, &self.asked.fields)?;
         let map = self.asked.mapping.as_ref().map(|mapping| mapping.of_series(&one.key));
         let map = map.as_ref().map(|map| map as &dyn RowMap);
+        for partials in self.source.partials(one, range, &self.asked.plan.fields(), self.context)? {
+            let mut hold = Hold::new(self.context);
+            hold.grow(partials.bytes())?;
+            own.take_partials(&partials)?;
+        }
         own.fold_series(&parts, range, self.source.schema().duplicates, map, self.context)
     }
 
@@ -257,7 +264,9 @@ impl Run<'_> {
         let of_series = |one: &SeriesRef| {
             self.context.poll()?;
             let parts = self.source.parts(one, range, &self.asked.fields)?;
-            let spans = parts.iter().filter_map(|part| part.data.span());
+            let gone = self.source.partials(one, range, &[], self.context)?;
+            let gone = gone.iter().flat_map(|partials| &partials.times).map(|time| (*time, *time));
+            let spans = parts.iter().filter_map(|part| part.data.span()).chain(gone);
             Ok(spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))))
         };
         let spans = groups.par_iter().flat_map(|group| &group.series).map(of_series);

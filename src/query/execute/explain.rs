@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use super::aggregate::bucketing;
 use super::asked::Asked;
+use super::rolled::levels_text;
 use crate::chunk::Part;
 use crate::error::Result;
 use crate::kernels::filter::Verdict;
@@ -47,7 +48,7 @@ pub fn aggregate(
         Some(fields) => Some((bucketing(source, query, context)?, fields)),
         None => None,
     };
-    let look = Look { predicate, fields: asked.fields.clone(), answered };
+    let look = Look { predicate, fields: asked.fields.clone(), answered, of_aggregates: true };
     let mut lines = Lines::new("aggregate", source, &query.filter, query.range);
     lines.condition("rows", query.predicate.as_ref());
     if let Some(bucket) = &query.bucket {
@@ -122,6 +123,8 @@ struct Look {
     fields: Vec<usize>,
     /// Where statistics can answer: the buckets, and the fields that they must tell of.
     answered: Option<(Bucketing, Vec<usize>)>,
+    /// Whether aggregates of rows that are gone count.
+    of_aggregates: bool,
 }
 
 fn predicate(source: &dyn ChunkSource, condition: Option<&Expr>) -> Result<Option<Predicate>> {
@@ -143,7 +146,7 @@ impl Look {
     ) -> Result<Self> {
         field_ids(source.schema(), fields)?;
         let predicate = predicate(source, condition)?;
-        Ok(Self { predicate, fields: Vec::new(), answered: None })
+        Ok(Self { predicate, fields: Vec::new(), answered: None, of_aggregates: false })
     }
 
     fn fate(
@@ -294,6 +297,10 @@ impl Lines {
             total.skipped, total.answered
         );
         self.put("blocks", text);
+        let levels = source.levels(range);
+        if look.of_aggregates && !levels.is_empty() {
+            self.put("levels", levels_text(&levels));
+        }
         Ok(())
     }
 }

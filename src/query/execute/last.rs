@@ -15,7 +15,9 @@ use crate::query::plan::{check_range, tag_ids};
 use crate::query::{ChunkSource, LastQuery, QueryContext, SeriesRef};
 
 /// Reads the latest row of each group, ordered by the tags of `by` (or by series). Of several rows
-/// at a group's latest time it is the last as [`super::read`] orders them.
+/// at a group's latest time it is the last as [`super::read`] orders them. Of a series whose rows
+/// were all rolled up it is the latest that its aggregates know of, unless there is a condition on
+/// fields.
 ///
 /// # Errors
 /// As [`super::read`].
@@ -38,7 +40,13 @@ pub fn last(
     let found = groups
         .par_iter()
         .map(|group| {
-            let of = |one| Ok(latest_row(&reader, one, range)?.map(|(time, row)| (time, one, row)));
+            let of = |one| {
+                let found = match latest_row(&reader, one, range)? {
+                    Some(found) => Some(found),
+                    None => last_that_remains(&reader, one, range)?,
+                };
+                Ok(found.map(|(time, row)| (time, one, row)))
+            };
             let rows = group.series.par_iter().map(of).collect::<Result<Vec<_>>>()?;
             let latest = rows.into_iter().flatten().max_by_key(|(time, ..)| *time);
             Ok(latest.map(|(_, one, row)| (one, row)))
@@ -65,6 +73,17 @@ fn latest_row(
     let instant = TimeRange::new(Some(time), time.checked_add(1));
     let row = last_row(reader.merge(&parts, &series.key, instant)?);
     Ok(Some((time, Found::Rows(row))))
+}
+
+/// The latest row that was rolled up, in a series that has no other.
+fn last_that_remains(
+    reader: &Reader<'_>,
+    series: &SeriesRef,
+    range: TimeRange,
+) -> Result<Option<(Timestamp, Found)>> {
+    let Some((time, values)) = reader.last_that_remains(series, range)? else { return Ok(None) };
+    let rows = Rows { times: vec![time], columns: values };
+    Ok(Some((time, Found::Rows(rows))))
 }
 
 /// The latest row that the reader does not leave out: reads the last block, then four times as

@@ -11,6 +11,7 @@ mod frame;
 mod group;
 mod last;
 mod read;
+mod rolled;
 mod row_map;
 mod series;
 mod sum;
@@ -22,6 +23,7 @@ pub(crate) use frame::{Frame, Tags, array, times_array};
 pub(crate) use group::{Group, groups};
 pub use last::last;
 pub use read::read;
+pub(crate) use rolled::needs_rows;
 pub use series::series;
 pub use sum::sum;
 

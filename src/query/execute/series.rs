@@ -7,12 +7,12 @@ use super::{Frame, Tags, series_of};
 use crate::chunk::{Part, PartData};
 use crate::error::Result;
 use crate::kernels::merge::all_live;
-use crate::kernels::{Guard, merge_parts_guarded};
+use crate::kernels::{Guard, Partials, merge_parts_guarded};
 use crate::model::{Column, Duplicates, TimeRange, Timestamp, Values};
 use crate::query::plan::check_range;
 use crate::query::{ChunkSource, QueryContext, SeriesQuery};
 
-/// Lists series that have rows: every tag, `first_time`, `last_time` and `rows`, ordered by key.
+/// Lists series that have rows, or aggregates of rows that are gone: every tag, `first_time`, `last_time` and `rows`, ordered by key.
 /// Times are decoded only where rows are deleted, cut by the range, or may share a time.
 ///
 /// # Errors
@@ -31,7 +31,13 @@ pub fn series(
         .map(|one| {
             context.poll()?;
             let parts = source.parts(one, query.range, &[])?;
-            extent(&parts, query.range, schema.duplicates, context)
+            let rows = extent(&parts, query.range, schema.duplicates, context)?;
+            let gone = source.partials(one, query.range, &[], context)?;
+            Ok(gone
+                .iter()
+                .filter_map(extent_of_partials)
+                .chain(rows)
+                .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1), a.2 + b.2)))
         })
         .collect::<Result<Vec<_>>>()?;
     let mut tags = vec![Tags::default(); schema.tags.len()];
@@ -53,6 +59,13 @@ pub fn series(
         columns: vec![("rows".to_owned(), Column::new(Values::I64(rows)))],
     };
     frame.into_batch()
+}
+
+/// The same of rows that are gone.
+fn extent_of_partials(partials: &Partials) -> Option<(Timestamp, Timestamp, usize)> {
+    let (first, last) =
+        partials.spans.iter().copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+    Some((first, last, partials.rows.iter().sum::<u64>() as usize))
 }
 
 /// The first and the last time and the number of rows.

@@ -42,6 +42,9 @@ pub fn sum(
         let mut covered = None;
         for one in some {
             context.poll()?;
+            for partials in source.partials(one, query.range, &[field], context)? {
+                own.take_partials(&partials)?;
+            }
             let summary = source.summary(one, query.range, field)?;
             own.fold_series(&summary.rest, query.range, schema.duplicates, None, context)?;
             Stats::merge_into(&mut covered, summary.covered);

@@ -11,7 +11,7 @@ use crate::kernels::Guard;
 use crate::kernels::guard::Hold;
 use crate::kernels::merge::blocks_in;
 use crate::model::{Column, TimeRange, Timestamp, Values};
-use crate::query::execute::Group;
+use crate::query::execute::{Group, needs_rows};
 use crate::query::plan::{Filter, check_range};
 use crate::query::{ChunkSource, QueryContext};
 
@@ -69,6 +69,7 @@ pub fn top_anomalies(
     }
     let schema = source.schema();
     let field = number_field(schema, &query.field)?;
+    needs_rows(source, query.range, "top_anomalies")?;
     let nodes = nodes(source, &query.by, &query.filter, query.range, context)?;
     if u32::try_from(nodes.len()).is_err() {
         return Err(Error::LimitExceeded(format!("{} nodes are too many", nodes.len())));

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::kernels::merge::{all_live, blocks_in, column_of};
 use crate::kernels::{Guard, Rows};
 use crate::model::{Column, FieldType, TimeRange, Timestamp, Values};
+use crate::query::execute::needs_rows;
 use crate::query::plan::{Filter, check_range};
 use crate::query::{ChunkSource, QueryContext, SeriesRef};
 
@@ -56,6 +57,7 @@ pub fn correlate(
         })?),
         None => None,
     };
+    needs_rows(source, query.range, "correlate")?;
     let nodes = nodes(source, &query.by, &query.filter, query.range, context)?;
     let found = nodes
         .par_iter()

@@ -3,8 +3,10 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use crate::chunk::Stats;
 use crate::kernels::aggregate::buckets::Windows;
 use crate::kernels::function::Function;
+use crate::kernels::partial::Partial;
 use crate::model::Timestamp;
 
 /// The points of one series in one bucket, which follow each other in time.
@@ -36,6 +38,24 @@ impl Run {
         }
     }
 
+    /// What is known of points that are gone; of values between them nothing.
+    fn of_partial(partial: &Partial) -> Option<Self> {
+        let (first, last, count, sum, nan) = match &partial.stats {
+            Stats::F64(s) => {
+                let (first, last) = (s.ends.first, s.ends.last);
+                let ends = ((s.ends.first_time, first), (s.ends.last_time, last));
+                (ends.0, ends.1, s.count, s.sum, s.nans > 0)
+            }
+            Stats::I64(s) => {
+                let first = (s.ends.first_time, s.ends.first as f64);
+                (first, (s.ends.last_time, s.ends.last as f64), s.count, s.sum as f64, false)
+            }
+            Stats::Bool(_) | Stats::Str(_) => return None,
+        };
+        let increase = partial.increase;
+        Some(Self { first, last, count, sum, increase, steps: 0.0, lines: 0.0, nan })
+    }
+
     /// Takes in the points that follow.
     fn join(&mut self, next: &Self) {
         let (before, after) = (self.last.1, next.first.1);
@@ -52,7 +72,13 @@ impl Run {
         self.sum += next.sum;
         self.count += next.count;
         self.nan |= next.nan;
-        self.last = next.last;
+        // Points that came behind a partial aggregate may lie among its own.
+        if next.last.0 >= self.last.0 {
+            self.last = next.last;
+        }
+        if next.first.0 < self.first.0 {
+            self.first = next.first;
+        }
     }
 }
 
@@ -109,23 +135,39 @@ impl Total {
     }
 }
 
+/// Puts runs that partial aggregates and later points left apart into the order of time, one a
+/// bucket.
+fn in_order(runs: &mut Vec<(i64, Run)>) {
+    runs.sort_by_key(|(bucket, run)| (*bucket, run.first.0));
+    runs.dedup_by(|next, run| {
+        let same = next.0 == run.0;
+        if same {
+            run.1.join(&next.1);
+        }
+        same
+    });
+}
+
 /// The states of one input.
 #[derive(Debug, Default)]
 pub(in crate::kernels::aggregate) struct Course {
     /// Of the series at hand, by bucket, in the order of time.
     open: Vec<(i64, Run)>,
+    /// Of the series at hand what remains of points that are gone, in any order.
+    gone: Vec<(i64, Run)>,
     /// Of the series that are done, by bucket, or by window where they slide.
     totals: HashMap<i64, Total, FixedState>,
 }
 
 impl Course {
     pub(super) fn bytes(&self) -> usize {
-        self.open.len() * size_of::<(i64, Run)>()
+        (self.open.len() + self.gone.len()) * size_of::<(i64, Run)>()
             + self.totals.len() * 2 * size_of::<(i64, Total)>()
     }
 
     pub(super) fn clear(&mut self) {
         self.open.clear();
+        self.gone.clear();
         self.totals.clear();
     }
 
@@ -141,6 +183,13 @@ impl Course {
         }
         if let Some(run) = run {
             self.follow(bucket, &run);
+        }
+    }
+
+    /// Takes in what remains of points that are gone.
+    pub(super) fn take_partial(&mut self, bucket: i64, partial: &Partial) {
+        if let Some(run) = Run::of_partial(partial) {
+            self.gone.push((bucket, run));
         }
     }
 
@@ -161,7 +210,11 @@ impl Course {
 
     /// Ends the series at hand.
     pub(in crate::kernels::aggregate) fn close(&mut self, windows: Option<Windows>) {
-        let open = std::mem::take(&mut self.open);
+        let mut open = std::mem::take(&mut self.open);
+        if !self.gone.is_empty() {
+            open.append(&mut self.gone);
+            in_order(&mut open);
+        }
         match windows {
             None => {
                 for (bucket, run) in &open {

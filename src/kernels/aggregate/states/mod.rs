@@ -24,6 +24,7 @@ use super::plan::InputPlan;
 use crate::chunk::Stats;
 use crate::error::Result;
 use crate::kernels::function::{Function, Needs};
+use crate::kernels::partial::Partial;
 use crate::model::{Bitmap, Column, FieldType, Timestamp, Values};
 
 /// One state a bucket.
@@ -107,6 +108,23 @@ impl InputStates {
     /// Takes in stored statistics.
     pub(super) fn take_stats(&mut self, slot: usize, stats: Stats) -> Result<()> {
         self.moments.take_stats(slot, stats)
+    }
+
+    /// Takes in what remains of the points of a series in bucket `bucket`.
+    pub(super) fn take_partial(
+        &mut self,
+        (slot, bucket): (usize, i64),
+        partial: &Partial,
+    ) -> Result<()> {
+        if let Some(course) = &mut self.course {
+            course.take_partial(bucket, partial);
+        }
+        self.moments.take_stats(slot, partial.stats.clone())
+    }
+
+    /// What a function of the course makes of a bucket.
+    pub(super) fn course_of(&self, function: Function, bucket: i64) -> Option<f64> {
+        self.course.as_ref()?.output(function, bucket)
     }
 
     /// Takes in a block of numbers that count tenths of a power of ten, cut by cut; `times` may be

@@ -38,7 +38,7 @@ pub fn read(
     let range = reader.range(query.range);
     let series = reader.series(series_of(source, &query.filter, range, context)?)?;
     let mut found: Vec<(&SeriesRef, Found)> = Vec::new();
-    match query.finish.first_rows() {
+    match query.finish.first_rows().filter(|_| source.prunes()) {
         None => {
             let of = |one| Ok((one, reader.find(one, range, usize::MAX)?));
             found = series.par_iter().map(of).collect::<Result<_>>()?;

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::kernels::merge::blocks_in;
 use crate::kernels::{Guard, Rows, merge_every_row, merge_parts_guarded};
 use crate::model::{Column, Duplicates, FieldType, SeriesKey, TimeRange, Timestamp};
+use crate::query::execute::rolled::tells_rows_apart;
 use crate::query::expr::Expr;
 use crate::query::plan::field_ids;
 use crate::query::predicate::Predicate;
@@ -102,6 +103,33 @@ impl<'a> Reader<'a> {
     ) -> Result<Vec<Part>> {
         self.context.poll()?;
         self.source.tail(series, range, &self.sorted)
+    }
+
+    /// The latest row of a series that was rolled up: its time and the fields that are read, where
+    /// no condition would have to look at more than that row.
+    pub(in crate::query::execute) fn last_that_remains(
+        &self,
+        series: &SeriesRef,
+        range: TimeRange,
+    ) -> Result<Option<(Timestamp, Vec<Column>)>> {
+        if self.predicate.as_ref().is_some_and(tells_rows_apart) {
+            return Ok(None);
+        }
+        let mut sorted = self.fields.clone();
+        sorted.sort_unstable();
+        let levels = self.source.partials(series, range, &sorted, self.context)?;
+        // Of one time the finer level, which comes last, knows of what arrived later.
+        let latest = levels.iter().filter_map(|level| level.latest(range));
+        let latest = latest.max_by_key(|(time, _)| *time);
+        Ok(latest.map(|(time, values)| {
+            let column = |field: &usize| {
+                let mut column = Column::empty(self.types[*field]);
+                let value = sorted.binary_search(field).ok().and_then(|at| values[at].as_ref());
+                column.push_value(value);
+                column
+            };
+            (time, self.fields.iter().map(column).collect())
+        }))
     }
 
     /// At least the first `wanted` rows of a series, and all when there are fewer.
