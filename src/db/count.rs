@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::snapshot::TableSnapshot;
 use super::state::{ACTIVE_ORDER, View};
 use super::write::{by_series_and_time, series_offsets};
-use super::{Database, Pin, Writer};
+use super::{Database, Writer};
 use crate::error::Result;
 use crate::kernels::{Rows, merge_parts};
 use crate::model::{
@@ -130,7 +130,7 @@ impl Database {
         // The writer's lock is held: nothing that this version lists goes before the next one.
         self.inner.pool.install(|| {
             unknown.into_par_iter().try_for_each(|one| {
-                one.known = self.latest_in_segments(&view, schema, one.key, one.known)?;
+                one.known = self.latest_in_segments(&view, schema, one)?;
                 Ok(())
             })
         })
@@ -140,12 +140,14 @@ impl Database {
         &self,
         view: &View,
         schema: &TableSchema,
-        key: &SeriesKey,
-        mut latest: Option<Timestamp>,
+        one: &Series<'_>,
     ) -> Result<Option<Timestamp>> {
+        let (key, mut latest) = (one.key, one.known);
         let segments = view.manifest.tables.get(&schema.name).map(|table| &table.segments);
         for meta in segments.into_iter().flatten() {
-            if latest.is_some_and(|latest| latest >= meta.last_time) {
+            // One that ends before the write begins makes nothing late and meets nothing: hot
+            // writes leave the cold tier alone.
+            if latest.is_some_and(|latest| latest >= meta.last_time) || meta.last_time < one.first {
                 continue;
             }
             let segment = self.inner.shared.segment_of(meta, schema)?;
@@ -220,11 +222,11 @@ impl Database {
                 captured.push(CapturedSeries { id: one.id, key: Arc::new(one.key.clone()), parts });
             }
         }
-        let pin = Pin::new(view.manifest.version, &self.inner.pins);
+        let pin = self.inner.pins.pin(view.manifest.version);
         drop(state);
         let Some((first, last)) = span else { return Ok(None) };
         let range = TimeRange { start: first, end: last.checked_add(1) };
-        let (shared, now) = (&self.inner.shared, super::open::now());
+        let (shared, now) = (&self.inner.shared, self.now());
         TableSnapshot::new(shared, (&view, pin), &schema.name, captured, now, range)
             .map(|source| Some((source, at)))
     }

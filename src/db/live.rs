@@ -3,18 +3,19 @@
 use std::time::Instant;
 
 use super::open::apply;
+use super::pins::Pin;
 use super::state::State;
 use super::{Database, Role};
 use crate::error::{Error, Result};
 use crate::storage::manifest::{self, Manifest};
 use crate::storage::vfs::Store;
-use crate::storage::wal;
+use crate::storage::wal::{self, WalEntry};
 
 /// How often a reader starts over when the writer moves on beneath it.
 const TRIES: usize = 50;
 
 /// How far a live reader has read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tail {
     version: u64,
     /// The log file being read and the offset of its next entry.
@@ -36,14 +37,15 @@ impl Tail {
             let version = newest.version;
             let mut tail = Self { version, number: newest.wal_from, offset: 0 };
             let mut state = State::new(newest);
-            match tail.follow(store, &mut state) {
+            let whole = nothing_missing(store, tail.number);
+            match whole.and_then(|()| tail.read_on(store)) {
                 // The log is only this version's while the version is still the newest.
-                Ok(()) if manifest::newest_version(store)? == Some(version) => {
+                Ok(entries) if manifest::newest_version(store)? == Some(version) => {
+                    take_in(&mut state, entries)?;
                     return Ok((state, tail));
                 }
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(error @ Error::NotFound(_)) => last = Some(error),
-                // A newer version's rows may name a field that this one lacks.
                 Err(_) if manifest::newest_version(store)? != Some(version) => {}
                 Err(error) => return Err(error),
             }
@@ -56,12 +58,12 @@ impl Tail {
         }))
     }
 
-    /// Reads on in the log.
-    fn follow(&mut self, store: &dyn Store, state: &mut State) -> Result<()> {
+    /// The log's entries that were not read yet.
+    fn read_on(&mut self, store: &dyn Store) -> Result<Vec<WalEntry>> {
+        let mut entries = Vec::new();
         if !store.is_local() {
-            return Ok(());
+            return Ok(entries);
         }
-        let manifest = std::sync::Arc::clone(&state.view.manifest);
         let files = wal::files(store)?;
         if self.offset > 0 && !files.contains(&self.number) {
             // A flush covered it, maybe with rows that were not read yet: going on with the next
@@ -75,47 +77,85 @@ impl Tail {
             if number > self.number {
                 (self.number, self.offset) = (number, 0);
             }
-            if store.size(&wal::path(number))? <= self.offset {
+            let size = store.size(&wal::path(number))?;
+            if size == self.offset && size > 0 {
                 continue;
             }
             let read = wal::read_entries(store, number, self.offset)?;
-            for (_, entry) in read.entries {
-                apply(state, &manifest, entry)?;
-            }
+            entries.extend(read.entries.into_iter().map(|(_, entry)| entry));
             self.offset = read.next_offset;
-            if !state.head.is_empty() {
-                state.head_since.get_or_insert_with(Instant::now);
-            }
         }
-        Ok(())
+        Ok(entries)
     }
+}
+
+/// Refuses a log or versions of which a file is missing.
+fn nothing_missing(store: &dyn Store, from: u64) -> Result<()> {
+    if !store.is_local() {
+        return Ok(());
+    }
+    match wal::missing(store, from)?.pop() {
+        Some((path, why)) => Err(Error::corrupt(format!("{path}: {why}"))),
+        None => Ok(()),
+    }
+}
+
+/// Puts entries of the log on top of their version.
+fn take_in(state: &mut State, entries: Vec<WalEntry>) -> Result<()> {
+    let manifest = std::sync::Arc::clone(&state.view.manifest);
+    for entry in entries {
+        apply(state, &manifest, entry)?;
+    }
+    if !state.head.is_empty() {
+        state.head_since.get_or_insert_with(Instant::now);
+    }
+    Ok(())
 }
 
 impl Database {
     /// Brings a live reader up to the writer's newest version and log; for others nothing.
-    pub(super) fn refresh(&self) -> Result<()> {
-        let Role::Live(tail) = &self.inner.role else { return Ok(()) };
+    ///
+    /// While what it returns lives, no writer removes what this version or a newer one needs; there
+    /// is nothing to return without a lease.
+    pub(super) fn refresh(&self) -> Result<Option<Pin>> {
+        let Role::Live(tail) = &self.inner.role else { return Ok(None) };
         let store = self.inner.shared.store.as_ref();
+        let leased = |version| self.inner.pins.has_lease().then(|| self.inner.pins.pin(version));
         let mut tail = tail.lock();
+        // Before anything is looked at: what is found there then stays.
+        let kept = leased(tail.version);
         if manifest::newest_version(store)? == Some(tail.version) {
-            let mut state = self.inner.state.write();
-            let followed = tail.follow(store, &mut state);
-            if followed.is_ok() && manifest::newest_version(store)? == Some(tail.version) {
-                return Ok(());
+            let mut next = tail.clone();
+            // What is read counts only when it is this version's log still; until then no query
+            // may see any of it.
+            if let Ok(entries) = next.read_on(store)
+                && manifest::newest_version(store)? == Some(tail.version)
+            {
+                if !entries.is_empty() {
+                    let mut state = self.inner.state.write();
+                    // Whatever ends this early, a panic as well: some may be in, and the next call
+                    // starts over.
+                    tail.version = 0;
+                    if let Err(error) = take_in(&mut state, entries) {
+                        *state = State::new(Manifest::clone(&state.view.manifest));
+                        return Err(error);
+                    }
+                }
+                *tail = next;
+                return Ok(kept);
             }
-            // Some of an entry may have been taken in: what is in memory is no longer a version
-            // with its log, and whatever failed shows again when it is read anew.
-            tail.version = 0;
         }
         let (state, next) = Tail::start(store)?;
+        self.inner.open_cold(&state.view.manifest)?;
+        let kept = kept.and_then(|_before| leased(next.version));
         self.forget_dropped(&state.view.manifest);
         *self.inner.state.write() = state;
         *tail = next;
-        Ok(())
+        Ok(kept)
     }
 
-    fn forget_dropped(&self, newest: &Manifest) {
-        if !self.inner.pins.lock().is_empty() {
+    pub(super) fn forget_dropped(&self, newest: &Manifest) {
+        if !self.inner.pins.has_lease() && self.inner.pins.oldest().is_some() {
             // A snapshot may need them, and they cannot be opened again once they are removed.
             return;
         }
@@ -129,5 +169,5 @@ impl Database {
 
 /// The segments that a version lists.
 pub(super) fn segment_ids(manifest: &Manifest) -> impl Iterator<Item = u64> + '_ {
-    manifest.tables.values().flat_map(|table| table.segments.iter().map(|meta| meta.id))
+    manifest.segments().map(|meta| meta.id)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::clock::Clock;
 use crate::error::{Error, Result};
 
 /// What an acknowledged write survives.
@@ -64,6 +65,9 @@ pub struct Options {
     pub flush_age: Duration,
     /// Bytes of chunks kept in memory.
     pub cache_bytes: usize,
+    /// Bytes that all queries may hold together: past them queries wait, each at most until its
+    /// deadline. `None` is half of the memory that the process may use.
+    pub query_memory: Option<usize>,
     /// Older versions that stay readable.
     pub history: u64,
     /// Threads for queries and compression; 0 means one a core.
@@ -72,8 +76,34 @@ pub struct Options {
     pub direct_points: u64,
     /// Whether a background thread flushes, compacts and drops what retention says.
     pub background: bool,
+    /// What says which rows are past their retention.
+    pub clock: Clock,
+    /// Whether a damaged database is repaired when it is opened: what is damaged is quarantined, and
+    /// what can be verified stays.
+    pub repair: bool,
+    /// Whether a writer may open a database on a network file system, where locks and fsyncs may
+    /// not mean what they say.
+    pub network_filesystem: bool,
+    /// Most series that a table takes; a write that would pass it is refused.
+    pub max_series: u64,
+    /// How long a query may take when it does not say itself; `None` for no bound.
+    pub query_timeout: Option<Duration>,
     /// Options of the object store: credentials, region, endpoint.
     pub store: BTreeMap<String, String>,
+    /// Where segments go whose rows are all older than `cold_after`: a folder or an object store's
+    /// address. `None` takes the place that the database has already.
+    pub cold: Option<String>,
+    /// The age of a segment's last row, in nanoseconds by the clock, from which on it belongs into
+    /// the cold tier; `None` moves nothing. Not a table's `cold_after`, which is about codecs.
+    pub cold_after: Option<i64>,
+    /// Options of the cold tier's store; empty takes those of `store`.
+    pub cold_store: BTreeMap<String, String>,
+    /// Bytes of the cold tier that are kept on the local disk.
+    pub cold_cache: u64,
+    /// How long an object of a store without file locks stays once no readable version lists it:
+    /// what a reader in another process may still read, and what a writer in another process may
+    /// be about to commit.
+    pub grace: Duration,
 }
 
 impl Default for Options {
@@ -85,11 +115,22 @@ impl Default for Options {
             head_bytes: 64 << 20,
             flush_age: Duration::from_secs(60),
             cache_bytes: 256 << 20,
+            query_memory: None,
             history: 64,
             threads: 0,
             direct_points: 262_144,
             background: true,
+            clock: Clock::default(),
+            repair: false,
+            network_filesystem: false,
+            max_series: 10_000_000,
+            query_timeout: None,
             store: BTreeMap::new(),
+            cold: None,
+            cold_after: None,
+            cold_store: BTreeMap::new(),
+            cold_cache: 1 << 30,
+            grace: Duration::from_secs(900),
         }
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::Pin;
+use super::pins::Pin;
+use super::policy;
 use super::state::{ACTIVE_ORDER, Frozen, Shared, View};
 use crate::chunk::{Part, PartData, Stats};
 use crate::error::{Error, Result};
+use crate::kernels::{Guard, Partials};
 use crate::model::{SeriesId, SeriesKey, TableSchema, TimeRange};
-use crate::query::{ChunkSource, SeriesRef, Summary, TagFilter};
+use crate::query::{ChunkSource, RolledUp, SeriesRef, Summary, TagFilter};
 use crate::storage::head::CapturedSeries;
 use crate::storage::manifest::TableState;
 use crate::storage::segment::Segment;
@@ -27,6 +29,8 @@ enum Place {
     Frozen(u32),
     /// In the captured head at position `0`.
     Captured(u32),
+    /// As aggregates of level `0`, under that level's handle `1`.
+    Level(u32, u64),
 }
 
 #[derive(Debug)]
@@ -34,6 +38,13 @@ struct Entry {
     id: SeriesId,
     key: Arc<SeriesKey>,
     places: Vec<Place>,
+}
+
+/// One level of aggregates of a table.
+#[derive(Debug)]
+struct Level {
+    step: i64,
+    source: TableSnapshot,
 }
 
 /// One table of one view, with what the head held for the query's series.
@@ -50,6 +61,8 @@ pub(crate) struct TableSnapshot {
     entries: RwLock<Vec<Arc<Entry>>>,
     /// Of series of which nothing is deleted.
     nothing: Arc<[TimeRange]>,
+    /// The aggregates of rows that are gone, finest first.
+    levels: Vec<Level>,
     /// Keeps the segments' files: their sections and chunks are read when they are needed.
     pin: Pin,
 }
@@ -66,7 +79,7 @@ impl TableSnapshot {
         range: TimeRange,
     ) -> Result<Self> {
         let state = table_state(view, name)?.clone();
-        let floor = state.schema.retention.map(|keep| now.saturating_sub(keep));
+        let floor = policy::floor(&view.manifest, &state.schema, now);
         let mut segments = Vec::new();
         for meta in &state.segments {
             if range.overlaps(meta.first_time, meta.last_time) {
@@ -84,8 +97,25 @@ impl TableSnapshot {
             segments,
             entries: RwLock::default(),
             nothing: Arc::from([]),
+            levels: Vec::new(),
             pin,
         })
+    }
+
+    /// The same with the aggregates of rows that were rolled up.
+    pub(crate) fn with_levels(mut self, view: &View, now: i64, range: TimeRange) -> Result<Self> {
+        for (step, state) in policy::levels_of(&view.manifest, &self.schema.name) {
+            let (name, pin) = (&state.schema.name, self.pin.another());
+            let mut source = Self::new(&self.shared, (view, pin), name, Vec::new(), now, range)?;
+            // The table may have got tags since: series of the level lack them.
+            let schema = TableSchema {
+                tags: self.schema.tags.clone(),
+                ..TableSchema::clone(&source.schema)
+            };
+            source.schema = Arc::new(schema);
+            self.levels.push(Level { step, source });
+        }
+        Ok(self)
     }
 
     /// The version that it shows.
@@ -201,8 +231,10 @@ impl ChunkSource for TableSnapshot {
         let tags = self.schema.tags.len();
         let mut found: Vec<Entry> = Vec::new();
         let mut by_id: HashMap<SeriesId, usize, foldhash::fast::RandomState> = HashMap::default();
-        let sources =
-            self.segments.len() + self.frozen.len() + usize::from(!self.captured.is_empty());
+        let sources = self.segments.len()
+            + self.frozen.len()
+            + usize::from(!self.captured.is_empty())
+            + self.levels.len();
         let mut add =
             |id: SeriesId, place: Place, key: &mut dyn FnMut() -> Result<Arc<SeriesKey>>| {
                 if sources > 1 {
@@ -242,6 +274,13 @@ impl ChunkSource for TableSnapshot {
                 add(captured.id, Place::Captured(at as u32), &mut || Ok(Arc::clone(&key)))?;
             }
         }
+        for (at, level) in self.levels.iter().enumerate() {
+            for one in level.source.series(filter, range)? {
+                let id = one.key.id(&self.schema.name, &self.schema.tags);
+                let place = Place::Level(at as u32, one.handle);
+                add(id, place, &mut || Ok(Arc::clone(&one.key)))?;
+            }
+        }
         found.sort_by(|a, b| a.key.cmp(&b.key));
         let mut entries = self.entries.write();
         let base = entries.len() as u64;
@@ -265,6 +304,9 @@ impl ChunkSource for TableSnapshot {
             if let Some(table) = frozen.head.table(&self.schema.name) {
                 most += table.select(&filter.any_of).len();
             }
+        }
+        for level in &self.levels {
+            most += level.source.series_at_most(filter, range)?;
         }
         Ok(most)
     }
@@ -300,6 +342,7 @@ impl ChunkSource for TableSnapshot {
                 Place::Captured(at) => {
                     parts.extend(self.head_parts(self.captured[at as usize].parts.clone()));
                 }
+                Place::Level(..) => {}
             }
         }
         parts.retain(|part| wanted(&part.fields));
@@ -307,13 +350,43 @@ impl ChunkSource for TableSnapshot {
         Ok(parts)
     }
 
+    fn levels(&self, range: TimeRange) -> Vec<RolledUp> {
+        self.levels.iter().filter_map(|level| level.reach(range)).collect()
+    }
+
+    fn partials(
+        &self,
+        series: &SeriesRef,
+        range: TimeRange,
+        fields: &[usize],
+        guard: &dyn Guard,
+    ) -> Result<Vec<Partials>> {
+        if self.levels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let entry = self.entry(series)?;
+        let types: Vec<_> = self.schema.fields.iter().map(|field| field.ty).collect();
+        let mut found = Vec::new();
+        for place in entry.places.iter().rev() {
+            let Place::Level(at, handle) = *place else { continue };
+            guard.poll()?;
+            let level = &self.levels[at as usize].source;
+            let own = SeriesRef { key: Arc::clone(&entry.key), handle };
+            let parts = level.parts(&own, range, &[])?;
+            found.push(Partials::of(&parts, range, &types, fields, guard)?);
+        }
+        Ok(found)
+    }
+
     fn tail(&self, series: &SeriesRef, range: TimeRange, fields: &[usize]) -> Result<Vec<Part>> {
         let entry = self.entry(series)?;
         // The part that ends last, by the directory: its last and its first time.
         let mut latest = None::<(i64, i64)>;
         for place in &entry.places {
-            let Place::Segment(at, ordinal) = *place else {
-                return self.parts(series, range, fields);
+            let (at, ordinal) = match *place {
+                Place::Segment(at, ordinal) => (at, ordinal),
+                Place::Level(..) => continue,
+                Place::Frozen(_) | Place::Captured(_) => return self.parts(series, range, fields),
             };
             let segment = &self.segments[at as usize];
             for run in Self::runs(segment, ordinal)? {
@@ -334,10 +407,11 @@ impl ChunkSource for TableSnapshot {
     fn summary(&self, series: &SeriesRef, range: TimeRange, field: usize) -> Result<Summary> {
         let entry = self.entry(series)?;
         let ty = self.schema.fields[field].ty;
-        let only_place = entry.places.len() == 1;
+        let of_rows = |place: &&Place| !matches!(place, Place::Level(..));
+        let only_place = entry.places.iter().filter(of_rows).count() == 1;
         let counts_all = self.schema.duplicates == crate::model::Duplicates::Keep;
         let mut summary = Summary::default();
-        for place in &entry.places {
+        for place in entry.places.iter().filter(of_rows) {
             let Place::Segment(at, ordinal) = *place else {
                 // Rows in the head may replace any row of a segment.
                 if !counts_all && !only_place {
@@ -386,7 +460,7 @@ impl ChunkSource for TableSnapshot {
         }
         for place in &entry.places {
             let parts = match *place {
-                Place::Segment(..) => continue,
+                Place::Segment(..) | Place::Level(..) => continue,
                 Place::Frozen(at) => {
                     let frozen = &self.frozen[at as usize];
                     let table = frozen.head.table(&self.schema.name);
@@ -399,6 +473,25 @@ impl ChunkSource for TableSnapshot {
         }
         summary.rest.sort_by_key(|part| part.order);
         Ok(summary)
+    }
+}
+
+impl Level {
+    /// What of the level a range may reach: the buckets of segments that are not hidden whole.
+    fn reach(&self, range: TimeRange) -> Option<RolledUp> {
+        let there = |segment: &&Arc<Segment>| {
+            let meta = segment.meta();
+            let hidden = |range: TimeRange| range.covers(meta.first_time, meta.last_time);
+            range.overlaps(meta.first_time, meta.last_time)
+                && !self.source.expired().is_some_and(hidden)
+                && !self.source.state.tombstones.iter().any(|tombstone| {
+                    tombstone.filter.is_empty() && tombstone.hides(meta) && hidden(tombstone.range)
+                })
+        };
+        let spans = self.source.segments.iter().filter(there);
+        let spans = spans.map(|segment| (segment.meta().first_time, segment.meta().last_time));
+        let (from, last) = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+        Some(RolledUp { step: self.step, from, until: last.saturating_add(self.step) })
     }
 }
 

@@ -11,7 +11,6 @@ use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 
 use super::Database;
-use super::open::now;
 use crate::error::{Error, Result};
 use crate::model::{TableSchema, TimeRange};
 use crate::query::expr::{Expr, Literal, Type};
@@ -47,7 +46,7 @@ impl Database {
         context: &QueryContext,
     ) -> Result<SqlAnswer> {
         self.ready()?;
-        let tables = Tables { db: self, context, now: now(), moment: RefCell::new(None) };
+        let tables = Tables { db: self, context, now: self.now(), moment: RefCell::new(None) };
         let statement = sql::plan(text, parameters, &tables)?;
         // What subqueries saw, the rest must see.
         let moment = tables.moment.into_inner();
@@ -76,7 +75,7 @@ impl Database {
     /// unknown table.
     pub fn condition(&self, table: &str, text: &str, parameters: &Parameters) -> Result<Expr> {
         let columns = sql::row_columns(&self.schema(table)?);
-        sql::condition(text, parameters, &columns, now())
+        sql::condition(text, parameters, &columns, self.now())
     }
 
     /// A condition on the groups of an aggregate query of fields, from its text.
@@ -85,13 +84,16 @@ impl Database {
     /// As [`Self::condition`].
     pub fn having(&self, table: &str, query: &AggregateQuery, text: &str) -> Result<Expr> {
         let columns = query::result_columns(&self.schema(table)?, query)?;
-        sql::condition(text, &Parameters::None, &columns, now()).map_err(|e| e.within("having"))
+        sql::condition(text, &Parameters::None, &columns, self.now())
+            .map_err(|e| e.within("having"))
     }
 
     /// Runs a query of one table.
     fn run(&self, native: &Native, context: &QueryContext) -> Result<RecordBatch> {
         let (filter, range) = native.query.scope();
-        self.answer(&native.table, filter, range, |source| execute(source, &native.query, context))
+        self.answer(&native.table, filter, range, context, |source, context| {
+            execute(source, &native.query, context)
+        })
     }
 
     /// Runs the parts of a query on one moment.
@@ -108,11 +110,11 @@ impl Database {
                 (part.table.as_str(), filter, range)
             })
             .collect();
-        self.answer_all(&wanted, |sources| {
+        self.answer_all(&wanted, context, |sources, context| {
             let parts = outside.parts.iter().zip(sources);
             parts
                 .map(|((name, part), source)| {
-                    Ok((name.clone(), execute(source, &part.query, context)?))
+                    Ok((name.clone(), execute(*source, &part.query, context)?))
                 })
                 .collect()
         })
@@ -164,7 +166,7 @@ impl Database {
         context: &QueryContext,
     ) -> Result<(Vec<String>, Option<RecordBatch>)> {
         // All of the table, so that what is left out can be counted.
-        self.answer(&native.table, &Filter::new(), TimeRange::ALL, |source| {
+        self.answer(&native.table, &Filter::new(), TimeRange::ALL, context, |source, context| {
             let mut lines = match &native.query {
                 Query::Aggregate(query) => query::explain::aggregate(source, query, context)?,
                 Query::Read(query) => query::explain::read(source, query, context)?,
@@ -224,7 +226,10 @@ impl Catalog for Tables<'_> {
         let mut moment = self.moment.borrow_mut();
         let db = match &mut *moment {
             Some(db) => db,
-            empty => empty.insert(self.db.snapshot()?),
+            empty => {
+                let moment = self.db.snapshot()?;
+                empty.insert(Database { pruning: self.db.pruning, ..moment })
+            }
         };
         let rows = db.run(query, self.context)?;
         if rows.num_columns() != 1 {

@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::Mutex;
+use parking_lot::RwLock;
 use quick_cache::sync::Cache;
 
 use crate::chunk::Chunk;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::TableSchema;
 use crate::storage::head::Head;
-use crate::storage::manifest::{Manifest, SegmentMeta};
+use crate::storage::manifest::{Manifest, SegmentMeta, Tier};
 use crate::storage::segment::Segment;
+use crate::storage::tiers::ColdTier;
 use crate::storage::vfs::Store;
+use crate::sync::Mutex;
 
 /// The order of the active head: later than any frozen head or segment.
 pub(crate) const ACTIVE_ORDER: u64 = 1 << 39;
@@ -64,6 +66,13 @@ impl State {
         self.view = Arc::new(view);
     }
 
+    /// Shows a version, of which segments hold the rows of the frozen heads of the orders `covered`.
+    pub(crate) fn show(&mut self, manifest: Manifest, covered: &[u64]) {
+        let frozen = self.view.frozen.iter().filter(|frozen| !covered.contains(&frozen.order));
+        let view = View { manifest: Arc::new(manifest), frozen: frozen.cloned().collect() };
+        self.view = Arc::new(view);
+    }
+
     /// Bytes of all rows that no segment has, about.
     pub(crate) fn memory(&self) -> usize {
         let frozen = self.view.frozen.iter().map(|frozen| frozen.head.memory()).sum::<usize>();
@@ -90,6 +99,7 @@ impl quick_cache::Weighter<(u64, u32), Chunk> for ChunkWeight {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
+    cold: RwLock<Option<Arc<ColdTier>>>,
     segments: Mutex<HashMap<u64, Arc<Segment>>>,
     chunks: Cache<(u64, u32), Chunk, ChunkWeight>,
 }
@@ -97,7 +107,31 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(store: Arc<dyn Store>, cache_bytes: usize) -> Self {
         let chunks = Cache::with_weighter(cache_bytes / 8192 + 16, cache_bytes as u64, ChunkWeight);
-        Self { store, segments: Mutex::default(), chunks }
+        Self { store, cold: RwLock::default(), segments: Mutex::default(), chunks }
+    }
+
+    /// The cold tier, once it is open.
+    pub(crate) fn cold(&self) -> Option<Arc<ColdTier>> {
+        self.cold.read().clone()
+    }
+
+    /// Opens the cold tier for what is read from now on.
+    pub(crate) fn set_cold(&self, tier: ColdTier) {
+        *self.cold.write() = Some(Arc::new(tier));
+    }
+
+    /// The store of a tier, as queries read it.
+    pub(crate) fn store_of(&self, tier: Tier) -> Result<Arc<dyn Store>> {
+        match tier {
+            Tier::Local => Ok(Arc::clone(&self.store)),
+            Tier::Cold => self.need_cold().map(|cold| cold.reading()),
+        }
+    }
+
+    /// The cold tier, of which a version lists a segment.
+    pub(crate) fn need_cold(&self) -> Result<Arc<ColdTier>> {
+        let closed = || Error::Internal("a cold segment while the cold tier is closed".to_owned());
+        self.cold().ok_or_else(closed)
     }
 
     /// An open segment.
@@ -105,7 +139,7 @@ impl Shared {
         if let Some(segment) = self.segments.lock().get(&meta.id) {
             return Ok(Arc::clone(segment));
         }
-        let segment = Arc::new(Segment::open(Arc::clone(&self.store), Arc::clone(meta))?);
+        let segment = Arc::new(Segment::open(self.store_of(meta.tier)?, Arc::clone(meta))?);
         Ok(Arc::clone(self.segments.lock().entry(meta.id).or_insert(segment)))
     }
 
@@ -122,7 +156,9 @@ impl Shared {
 
     /// A chunk of a segment, from memory where it is there.
     pub(crate) fn chunk(&self, segment: &Segment, chunk: usize) -> Result<Chunk> {
-        let key = (segment.meta().id, chunk as u32);
+        let by_order = crate::planted::is(crate::planted::Bug::CacheKeyedByOrder);
+        let meta = segment.meta();
+        let key = (if by_order { meta.order } else { meta.id }, chunk as u32);
         if let Some(cached) = self.chunks.get(&key) {
             return Ok(cached);
         }

@@ -2,19 +2,24 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 
-use super::Database;
 use super::options::Durability;
+use super::{Database, Inner};
 use crate::chunk::{Part, PartData, PlainChunk};
 use crate::error::{Error, Result};
 use crate::ingest::{self, FrameOptions, Ingested, OnError};
+use crate::model::limits::check_lengths;
 use crate::model::{Batch, Duplicates, FieldDef, SeriesKey, TableSchema};
-use crate::storage::manifest::{Manifest, TableState};
+use crate::storage::manifest::Manifest;
 use crate::storage::wal::encode_batches;
+
+/// How often a write is made again on top of another writer's change of its table.
+const AGAIN: u32 = 3;
 
 /// What a write did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +81,22 @@ impl Database {
         spec: &FrameSpec,
     ) -> Result<WriteResult> {
         self.writable()?;
+        let mut tries = 0;
+        loop {
+            match self.write_frame_once(schema, frame, spec) {
+                // Another writer gave the table tags that this frame was not read for.
+                Err(Error::Conflict(_)) if self.shares_store() && tries < AGAIN => tries += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn write_frame_once(
+        &self,
+        schema: &Schema,
+        frame: &[RecordBatch],
+        spec: &FrameSpec,
+    ) -> Result<WriteResult> {
         let known = {
             let state = self.inner.state.read();
             state.view.manifest.tables.get(&spec.table).map(|table| table.schema.clone())
@@ -90,6 +111,7 @@ impl Database {
             tags: &tags,
             frame_tags: &named,
             fields,
+            max_series: self.inner.options.max_series,
             on_error: spec.on_error,
         };
         let ingested = self.inner.pool.install(|| match &spec.event {
@@ -108,10 +130,26 @@ impl Database {
     /// # Errors
     /// [`Error::InvalidArgument`] when a field has another type in the table, or the store's
     /// error; nothing is kept then, except that a failing log or fsync leaves the answer open
-    /// until the database is opened again.
+    /// until the database is opened again. On an object store the answer is open when the reply to
+    /// the commit and everything asked about it stays out; a version of another writer in the way
+    /// is no failure, the rows go on top of it.
     pub fn write(&self, batches: &[Batch], spec: &TableSpec) -> Result<WriteResult> {
         self.writable()?;
         let batches: Vec<&Batch> = batches.iter().filter(|batch| batch.rows() > 0).collect();
+        let mut tries = 0;
+        loop {
+            match self.write_once(&batches, spec) {
+                // Nothing was committed: another writer gave the table another shape.
+                Err(Error::Conflict(_)) if self.shares_store() && tries < AGAIN => {
+                    tries += 1;
+                    self.look_around()?;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn write_once(&self, batches: &[&Batch], spec: &TableSpec) -> Result<WriteResult> {
         let points: u64 = batches.iter().map(|batch| batch.points()).sum();
         let logged = self.durability() != Durability::Remote;
         let direct = !logged || points >= self.inner.options.direct_points;
@@ -122,8 +160,13 @@ impl Database {
         writer.usable()?;
         let before = Arc::clone(&self.inner.state.read().view);
         let known = before.manifest.tables.get(&spec.name).map(|table| &table.schema);
-        let schema = extended(known, spec, &batches)?;
+        let schema = extended(known, spec, batches)?;
         let grew = known != Some(&schema);
+        if grew {
+            schema.check_size()?;
+            self.check_tables(&before, &schema.name)?;
+        }
+        self.check_series(&mut writer, &before, &schema, batches)?;
         if direct && self.in_head(&schema) {
             self.flush_locked(&mut writer)?;
         }
@@ -132,20 +175,17 @@ impl Database {
             points,
             ..WriteResult::default()
         };
-        let met = self.count_met(&writer, &schema, &batches, known.is_some())?;
+        let met = self.count_met(&writer, &schema, batches, known.is_some())?;
         (result.late, result.replaced) = (met.late, met.replaced);
         if direct && !batches.is_empty() {
-            self.write_segment(&mut writer, &schema, &batches)?;
+            self.write_segment(&mut writer, &schema, batches)?;
             met.remember(&mut writer);
             result.version = self.inner.state.read().view.manifest.version;
             drop(flushing);
             return Ok(result);
         }
         if grew {
-            self.commit(&mut writer, |manifest| {
-                set_schema(manifest, &schema);
-                Ok(())
-            })?;
+            self.commit(&mut writer, |manifest, _| fit_schema(manifest, &schema))?;
         }
         let durable = match &writer.wal {
             Some(wal) if !batches.is_empty() => {
@@ -154,10 +194,12 @@ impl Database {
             }
             _ => None,
         };
+        // From here on the log has rows that memory does not have.
+        let apart = Apart(&self.inner);
         met.remember(&mut writer);
         let memory = {
             let mut state = self.inner.state.write();
-            for batch in &batches {
+            for batch in batches {
                 state.head.apply(&schema, batch)?;
             }
             if !state.head.is_empty() {
@@ -166,6 +208,7 @@ impl Database {
             result.version = state.view.manifest.version;
             state.memory()
         };
+        apart.mended();
         drop(writer);
         drop(flushing);
         if let Some((wal, position)) = durable {
@@ -203,6 +246,22 @@ impl Database {
     }
 }
 
+/// While it lives, memory and log may differ: when a panic or an error drops it, nobody may read or
+/// write this handle any more.
+struct Apart<'a>(&'a Inner);
+
+impl Apart<'_> {
+    fn mended(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Apart<'_> {
+    fn drop(&mut self) {
+        self.0.broken.store(true, Ordering::Release);
+    }
+}
+
 /// The table as it must be for the batches: made, or with their tags and fields added.
 fn extended(
     known: Option<&TableSchema>,
@@ -210,8 +269,14 @@ fn extended(
     batches: &[&Batch],
 ) -> Result<TableSchema> {
     let mut schema = match known {
-        Some(known) => known.clone(),
-        None => TableSchema::new(&spec.name, spec.tags.clone(), Vec::new(), spec.duplicates, None)?,
+        Some(known) => {
+            super::policy::not_a_level(known)?;
+            known.clone()
+        }
+        None => {
+            super::policy::not_reserved(&spec.name)?;
+            TableSchema::new(&spec.name, spec.tags.clone(), Vec::new(), spec.duplicates, None)?
+        }
     };
     let new_tags: Vec<String> =
         spec.tags.iter().filter(|tag| !schema.tags.contains(tag)).cloned().collect();
@@ -254,6 +319,7 @@ fn check_batch(batch: &Batch, spec: &TableSpec) -> Result<()> {
             spec.name
         )));
     }
+    check_lengths(batch, &spec.tags)?;
     let mut names = HashSet::new();
     if let Some((twice, _)) = batch.fields().iter().find(|(name, _)| !names.insert(name)) {
         return Err(Error::invalid(format!("a batch names the field {twice:?} twice")));
@@ -270,16 +336,36 @@ fn check_batch(batch: &Batch, spec: &TableSpec) -> Result<()> {
     Ok(())
 }
 
-/// Puts a table's schema into a manifest, making the table when it is new.
-pub(super) fn set_schema(manifest: &mut Manifest, schema: &TableSchema) {
+/// Puts the tags and fields of a write into a manifest, making the table when it is new.
+///
+/// # Errors
+/// [`Error::Conflict`] when another writer gave the table others in their places meanwhile: rows
+/// are encoded by position.
+pub(super) fn fit_schema(manifest: &mut Manifest, schema: &TableSchema) -> Result<()> {
     match manifest.tables.get_mut(&schema.name) {
-        Some(table) => table.schema = schema.clone(),
-        None => {
-            let table =
-                TableState { schema: schema.clone(), segments: Vec::new(), tombstones: Vec::new() };
-            manifest.tables.insert(schema.name.clone(), table);
+        Some(table) => {
+            let there = &mut table.schema;
+            let more = |a: &TableSchema, b: &TableSchema| {
+                a.tags.starts_with(&b.tags) && a.fields.starts_with(&b.fields)
+            };
+            if there.duplicates != schema.duplicates {
+                return Err(changed(&schema.name));
+            }
+            if more(schema, there) {
+                (there.tags, there.fields) = (schema.tags.clone(), schema.fields.clone());
+            } else if !more(there, schema) {
+                return Err(changed(&schema.name));
+            }
         }
+        None => manifest.set_schema(schema.clone()),
     }
+    Ok(())
+}
+
+fn changed(table: &str) -> Error {
+    Error::Conflict(format!(
+        "table {table:?} got other tags or fields while this write was prepared; write again"
+    ))
 }
 
 /// Whether no two batches share a field: then none of their rows can meet.
