@@ -27,7 +27,18 @@ from kymograph._core import (
 from kymograph.adapters import duration_ns, to_arrow_stream, to_pandas
 from kymograph.database import Database, check, open
 from kymograph.plot import plot as plot
-from kymograph.results import BadRow, CheckReport, Damage, Stats, TableSchema, WriteResult
+from kymograph.results import (
+    BadRow,
+    CheckReport,
+    Damage,
+    Loss,
+    Policy,
+    Quarantined,
+    Repair,
+    Stats,
+    TableSchema,
+    WriteResult,
+)
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -45,7 +56,11 @@ __all__ = [
     "InvalidArgument",
     "KymographError",
     "LimitExceeded",
+    "Loss",
     "NotFound",
+    "Policy",
+    "Quarantined",
+    "Repair",
     "Stats",
     "StorageError",
     "TableSchema",

@@ -81,13 +81,13 @@ def buckets(every: Any, origin: Any, timezone: str | None, step: Any) -> Every |
     return months, 0, start, timezone, slide
 
 
-def seconds(timeout: Any) -> float | None:
+def seconds(timeout: Any, argument: str = "timeout") -> float | None:
     """A timeout as seconds: a number of seconds, a timedelta, or text such as "500ms"."""
     if timeout is None or isinstance(timeout, (int, float)):
         return timeout
     if isinstance(timeout, (str, timedelta)):
-        return duration_ns(timeout, "timeout") / 1e9
-    raise invalid(f'timeout takes seconds, a timedelta or "500ms", got {shown(timeout)}')
+        return duration_ns(timeout, argument) / 1e9
+    raise invalid(f'{argument} takes seconds, a timedelta or "500ms", got {shown(timeout)}')
 
 
 def size(value: Any, argument: str) -> int | None:
@@ -109,6 +109,34 @@ def count(value: Any, argument: str) -> int:
     if not whole or not 0 <= value.__index__() < 2**63:
         raise invalid(f"{argument} takes a whole number from 0 on, got {shown(value)}")
     return int(value.__index__())
+
+
+def age(value: Any, argument: str) -> int:
+    """An age in nanoseconds: a duration, or years of 365 days such as "5y"."""
+    match = re.fullmatch(r"\s*(\d{1,3})\s*y\s*", value) if isinstance(value, str) else None
+    if match is None:
+        return duration_ns(value, argument)
+    return duration_ns(f"{int(match[1]) * 365}d", argument)
+
+
+def downsample(value: Mapping[Any, Any] | None) -> list[tuple[int, int]]:
+    """``{"5m": "90d", "1h": "5y"}`` as pairs of step and age in nanoseconds."""
+    if value is None:
+        return []
+    if not isinstance(value, Mapping):
+        works = '{"5m": "90d", "1h": "5y"}'
+        raise invalid(
+            f"downsample takes a dict of steps and ages such as {works}, got {shown(value)}"
+        )
+    levels = []
+    for step, kept in value.items():
+        if isinstance(step, str) and re.fullmatch(r"\s*\d+\s*(mo|q|y)\s*", step):
+            raise invalid(
+                f"downsample takes steps of one length such as '5m', '1h' or '1d'; {shown(step)} "
+                "has months, which differ"
+            )
+        levels.append((duration_ns(step, "downsample"), age(kept, f"downsample[{step!r}]")))
+    return levels
 
 
 def limit(value: Any) -> int | None:

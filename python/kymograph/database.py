@@ -5,14 +5,15 @@ from __future__ import annotations
 import builtins
 import os
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from types import EllipsisType, TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 import numpy as np
 import polars as pl
 
-from kymograph import _core, arguments, results
+from kymograph import _core, arguments, forks, results
 from kymograph.adapters import duration_ns, settle_nulls, to_arrow_stream
+from kymograph.errors import invalid
 from kymograph.parameters import Parameters, condition
 from kymograph.scan import explain_scan, scan_table
 from kymograph.sql import run_sql
@@ -20,7 +21,7 @@ from kymograph.sql import run_sql
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from kymograph.results import CheckReport, Stats, TableSchema, WriteResult
+    from kymograph.results import CheckReport, Policy, Repair, Stats, TableSchema, WriteResult
 
 Where = Mapping[str, Any]
 Names = str | Sequence[str]
@@ -35,9 +36,19 @@ def open(
     fsync_every: Any = None,
     head: int | str | None = None,
     cache: int | str | None = None,
+    query_memory: int | str | None = None,
     history: int | None = None,
     threads: int | None = None,
+    max_series: int | None = None,
+    query_timeout: Any = None,
+    repair: bool = False,
+    network_filesystem: bool = False,
     storage_options: Mapping[str, str] | None = None,
+    cold: str | os.PathLike[str] | None = None,
+    cold_after: Any = None,
+    cold_options: Mapping[str, str] | None = None,
+    cold_cache: int | str | None = None,
+    grace: Any = None,
 ) -> Database:
     """Opens the database at ``path``, making it when absent; without a path one in memory.
 
@@ -53,36 +64,86 @@ def open(
     object store) whatever the store survives.
 
     ``head`` is the memory that recent rows may take before they are flushed ("64MiB"), ``cache``
-    that of chunks read ("256MiB"); ``history`` is how many older versions stay readable (64);
-    ``threads`` work on queries and compression (one a core).
+    that of chunks read ("256MiB"); ``query_memory`` is what all queries together may hold (half of
+    the machine's or the container's), past which they wait, each at most for its ``timeout``, and
+    past which alone one raises ``LimitExceeded``; ``history`` is how many older versions stay
+    readable (64); ``threads`` work on queries and compression (one a core).
+
+    ``max_series`` is how many series a table takes (10 million); a write that would pass it raises
+    ``LimitExceeded`` before memory is spent. ``query_timeout`` (seconds or "30s") bounds every
+    query that has no ``timeout`` of its own.
+
+    ``repair=True`` makes a damaged database usable: damaged files go to its folder ``quarantine``,
+    undamaged parts of them stay, and ``repaired`` of the handle says what is lost. It reads every
+    byte, changes nothing when all is well, and commits once, at its end.
+
+    A writer refuses a folder on a network file system, where locks and fsyncs may not hold, unless
+    ``network_filesystem=True``.
+
+    A handle belongs to the process that opened it: in a forked child every verb raises
+    ``InvalidArgument``, and ``close`` leaves the database to the parent; open it again there, with
+    ``mode="r"`` beside a writer.
+
+    ``cold`` is a folder or an object store's prefix for old data, and ``cold_after`` ("7d") the age
+    by the clock past which a segment moves there whole, once its last row is that old: in the
+    background, or with ``compact()``. Queries read all tiers alike. The place is remembered, the
+    age and credentials are not: later opens find what is cold without ``cold``, where the
+    environment, ``storage_options`` or ``cold_options`` (instead of those, for ``cold`` alone) have
+    the credentials. ``cold_cache`` bounds what is kept of it on the local disk ("1GiB"). This is
+    apart from a table's own ``cold_after``, which is about codecs.
+
+    On an object store several processes may write; each write goes on top of the newest version,
+    and a handle sees what the others wrote from its own next change on (a reader with each call).
+    ``grace`` ("15m") is how long objects that no readable version lists stay there and in the cold
+    tier: readers in other processes may still read them. All writers must have the same.
 
     Raises ``DatabaseLocked`` when another writer has it, ``NotFound`` when a reader finds none,
-    ``Corrupt`` when its files are damaged.
+    ``Corrupt`` when its files are damaged, with what ``repair=True`` would lose,
+    ``InvalidArgument`` on a network file system, or when ``cold`` is not where the database's cold
+    tier is, or when that needs credentials that are not there.
     """
     native = _core.Database.open(
         None if path is None else os.fspath(path),
-        mode=mode,
-        as_of=as_of,
-        durability=durability,
-        fsync_every=None if fsync_every is None else duration_ns(fsync_every, "fsync_every"),
-        head_bytes=arguments.size(head, "head"),
-        cache_bytes=arguments.size(cache, "cache"),
-        history=history,
-        threads=threads,
-        store=None if storage_options is None else dict(storage_options),
+        {
+            "mode": mode,
+            "as_of": as_of,
+            "durability": durability,
+            "fsync_every": None if fsync_every is None else duration_ns(fsync_every, "fsync_every"),
+            "head_bytes": arguments.size(head, "head"),
+            "cache_bytes": arguments.size(cache, "cache"),
+            "history": history,
+            "threads": threads,
+            "max_series": max_series,
+            "query_memory": arguments.size(query_memory, "query_memory"),
+            "query_timeout": arguments.seconds(query_timeout, "query_timeout"),
+            "repair": repair,
+            "network_filesystem": network_filesystem,
+            "store": None if storage_options is None else dict(storage_options),
+            "cold": None if cold is None else os.fspath(cold),
+            "cold_after": None if cold_after is None else duration_ns(cold_after, "cold_after"),
+            "cold_store": None if cold_options is None else dict(cold_options),
+            "cold_cache": arguments.size(cold_cache, "cold_cache"),
+            "grace": None if grace is None else duration_ns(grace, "grace", zero=True),
+        },
     )
     return Database(native)
 
 
 def check(
-    path: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    storage_options: Mapping[str, str] | None = None,
+    cold_options: Mapping[str, str] | None = None,
 ) -> CheckReport:
-    """Verifies every checksum of the database at ``path`` without opening it.
+    """Verifies every checksum of the database at ``path``, its cold tier's too, without opening it.
+
+    A cold tier that cannot be reached is reported as damage.
 
     Raises ``NotFound`` when there is no such folder.
     """
     store = None if storage_options is None else dict(storage_options)
-    return results.check_report(_core.check(os.fspath(path), store))
+    cold = None if cold_options is None else dict(cold_options)
+    return results.check_report(_core.check(os.fspath(path), store, cold))
 
 
 class Database:
@@ -100,6 +161,17 @@ class Database:
 
     def __init__(self, native: _core.Database) -> None:
         self._native = native
+        forks.remember(self)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuses: a handle is its process's own."""
+        works = (
+            "pass its path, and open that in the other process with kymograph.open(path, "
+            'mode="r"), or mode="rw" in the one that writes'
+        )
+        if self._native.location == "memory":
+            works = "this one lives in this process's memory, so pass the rows that are needed"
+        raise invalid(f"a database handle cannot be pickled or copied; {works}")
 
     # --- writing ---
 
@@ -151,8 +223,60 @@ class Database:
         cold = None if cold_after is None else duration_ns(cold_after, "cold_after")
         self._native.set_codec(table, None if codec == "auto" else codec, cold)
 
+    def policy(
+        self,
+        table: str,
+        downsample: Mapping[Any, Any] | EllipsisType | None = ...,
+        retention: Any = ...,
+    ) -> Policy:
+        """What becomes of a table's rows with age; sets what is given, returns what is in force.
+
+        ``db.policy("cpu", downsample={"5m": "90d", "1h": "5y"}, retention="7d")`` keeps rows as
+        they were written for 7 days, then one aggregate a series and 5 minutes until 90 days, then
+        one an hour until 5 years (of 365 days), and then nothing. Steps ascend and each is a
+        multiple of the one before; ages ascend and are greater than the retention, without which
+        there is nothing to downsample. Buckets are aligned to 1970. Only the clock decides what is
+        old: rows from the future move nothing. Passes run in the background, a hundred-odd in each
+        age, and ``compact`` runs one over all that is due; until one has run, rows stay rows.
+
+        ``aggregate`` and aggregates in SQL answer from rows and all levels at once: count, rows,
+        sum, mean, min, max, std, var, first, last, delta, increase and rate of fields, with
+        ``where``, ``by``, ``fill`` and the rest. An aggregate counts at the start of its bucket,
+        whatever the buckets asked for, and whole: it is in a range if its start is. Other functions
+        (percentiles, distinct, corr, time-weighted means), expressions and conditions over fields
+        need rows, and raise ``InvalidArgument`` where the range has aggregates, with the time from
+        which on there are rows. ``sum`` and ``series`` count all levels, too; ``read`` and ``scan``
+        give the rows that are left; ``last`` falls back on the newest value that aggregates know
+        where a series has no row left, unless ``filter`` is over fields.
+
+        Results are those of the rows: counts, extremes, ends and sums of integers exactly, sums and
+        deviations of floats but for the order of additions. Rows that come behind the time up to
+        which was rolled up are seen as rows, and the next pass adds them to the aggregates: there
+        they count besides, as an aggregate cannot tell what was written before (also with
+        ``duplicates="last"``, and for increase and rate in the order of their first points).
+        ``delete`` takes aggregates whose bucket lies whole in its range; a bucket that it cuts
+        stays.
+
+        ``downsample=None`` ends it: rows past the retention are dropped from then on, and
+        aggregates that are there stay, are answered, and go when they are as old as it said. What
+        is due is rolled up before any change. ``retention=None`` keeps rows for ever and needs
+        ``downsample=None``.
+
+        Raises ``InvalidArgument`` for a policy that cannot be, ``NotFound`` for an unknown table.
+        """
+        if downsample is not ... or retention is not ...:
+            kept, levels = self._native.policy(table)
+            ns = None if kept is None else kept[0]
+            if retention is not ...:
+                ns = None if retention is None else arguments.age(retention, "retention")
+            steps = [(step[0], age[0]) for step, age in levels]
+            if downsample is not ...:
+                steps = arguments.downsample(downsample)
+            self._native.set_policy(table, ns, steps)
+        return results.policy(table, self._native.policy(table))
+
     def set_retention(self, table: str, retention: Any) -> None:
-        """Sets how long a table keeps its rows; None keeps all."""
+        """Sets how long a table keeps its rows; None keeps all. ``policy`` has more."""
         keep = None if retention is None else duration_ns(retention, "retention")
         self._native.set_retention(table, keep)
 
@@ -179,6 +303,7 @@ class Database:
         ``InvalidArgument`` naming the column and the first such row, unless
         ``on_error="skip"``, which leaves such rows out and reports them.
         """
+        self._native.ready()
         stream = to_arrow_stream(frame, time)
         named = arguments.names(tags, "tags")
         stream = settle_nulls(stream, lambda: self._types(table) | _given(time, named or ()))
@@ -202,6 +327,7 @@ class Database:
         The fields have times of their own, and ``read`` puts values of one series and time into
         one row. A null value is no point. Otherwise as ``write``.
         """
+        self._native.ready()
         stream = to_arrow_stream(frame, time)
         named = arguments.names(tags, "tags")
         strings = (*(named or ()), metric)
@@ -215,7 +341,9 @@ class Database:
     ) -> int:
         """Deletes rows of a table; returns the version from which on they are gone.
 
-        The next ``compact`` erases them from the disk, and older versions with them.
+        The next ``compact`` erases them from the disk, and older versions with them. Of rows that
+        were downsampled (see ``policy``) the aggregates go whose bucket lies whole in the range; a
+        bucket that it cuts stays.
         """
         first, last, _, _ = arguments.bounds(start, end, None, None)
         return self._native.delete(table, arguments.tag_filter(where), first, last)
@@ -227,7 +355,9 @@ class Database:
     def compact(self) -> int:
         """Merges each table's segments, applies duplicates, erases what was deleted.
 
-        Returns the newest version. Versions from before an erasure are gone with it.
+        Returns the newest version. Versions from before an erasure are gone with it. With a cold
+        tier, rows past ``cold_after`` become segments of their own and move there; what is there
+        already is rewritten only where something of it is deleted.
         """
         return self._native.compact()
 
@@ -244,7 +374,8 @@ class Database:
     def schema(self, table: str) -> TableSchema:
         """A table's tags, fields and policies."""
         raw = self._native.schema(table)
-        return results.TableSchema(name=table, **{**raw, "fields": dict(raw["fields"])})
+        pairs = {name: dict(raw[name]) for name in ("fields", "downsample")}
+        return results.TableSchema(name=table, **{**raw, **pairs})
 
     def series(
         self,
@@ -261,7 +392,7 @@ class Database:
         return pl.DataFrame(self._native.series(table, arguments.tag_filter(where), limits))
 
     def stats(self) -> Stats:
-        """Points, bytes, bits per value, codecs and segments; reads the head of every chunk."""
+        """Points, bytes, bits per value, codecs, segments by tier, readers; reads local chunks."""
         return results.stats(self._native.stats(), len(self.tables()))
 
     def versions(self) -> pl.DataFrame:
@@ -278,6 +409,11 @@ class Database:
     def snapshot(self) -> Database:
         """A handle that shows this moment for as long as it is open."""
         return Database(self._native.snapshot())
+
+    @property
+    def repaired(self) -> Repair | None:
+        """What ``open(..., repair=True)`` found and did; None without ``repair``."""
+        return results.repair(self._native.repaired())
 
     def check(self) -> CheckReport:
         """Verifies every checksum of the database."""
@@ -442,7 +578,10 @@ class Database:
         timeout: Any = None,
         memory: int | str | None = None,
     ) -> pl.DataFrame:
-        """The latest full row of each group; without ``by`` of each series."""
+        """The latest full row of each group; without ``by`` of each series.
+
+        Of a series whose rows were all downsampled it is the newest that its aggregates know.
+        """
         raw = self._native.last(
             table,
             arguments.names(by, "by"),
@@ -589,6 +728,8 @@ class Database:
         location = self._native.location
         if self._native.closed:
             return f"<kymograph.Database {location!r}, closed>"
+        if not self._native.here:
+            return f"<kymograph.Database {location!r}, opened in another process>"
         kind = "" if self._native.writable else ", read-only"
         return f"<kymograph.Database {location!r}, version {self.version}{kind}: {self.tables()}>"
 
@@ -597,6 +738,8 @@ class Database:
 
         if self._native.closed:
             return f"<b>kymograph</b> {escape(self._native.location)}, closed"
+        if not self._native.here:
+            return f"<b>kymograph</b> {escape(self._native.location)}, opened in another process"
         rows = []
         for name in self.tables():
             schema = self.schema(name)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from kymograph import arguments
+from kymograph import arguments, forks
 from kymograph._core import Cancelled
 from kymograph.errors import invalid
 from kymograph.parameters import condition
@@ -100,7 +100,13 @@ def scan_table(
             limits.check()
             yield batch
 
-    return register_io_source(source, schema=dict(empty.schema), is_pure=True)
+    def resolved() -> pl.Schema:
+        # Polars asks before it hands work to threads, which after a fork may not be there.
+        db._native.ready()
+        forks.require_polars("a scan")
+        return empty.schema
+
+    return register_io_source(source, schema=resolved, is_pure=True)
 
 
 def explain_scan(db: Database, table: str, predicate: pl.Expr | None) -> str:

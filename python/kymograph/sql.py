@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from kymograph import _core, arguments
+from kymograph import _core, arguments, forks
 from kymograph.errors import invalid, shown
 from kymograph.parameters import Parameters, native_parameters
 
@@ -37,6 +37,7 @@ def run_sql(
 
 def _finish(answer: _core.Unfinished) -> pl.DataFrame:
     """Runs Polars' part of a query over kymograph's."""
+    forks.require_polars(f"SQL that Polars finishes ({answer.reason})")
     frames = {name: pl.DataFrame(frame) for name, frame in answer.parts()}
     for join in answer.joins:
         frames[join["name"]] = _asof(frames, join)

@@ -37,7 +37,7 @@ pub(crate) fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Se
 /// The same for work of a database that a token can stop: Ctrl-C stops it within [`POLL`] and one
 /// block.
 ///
-/// Only the main thread gets signals, so only there is the work put into the database's pool while
+/// Only the main thread gets signals, so only there is the work done in a thread of its own while
 /// this thread looks for them.
 pub(crate) fn run_cancellable<T: Send>(
     py: Python<'_>,

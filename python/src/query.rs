@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use kymograph::chunk::Stats;
+use kymograph::db;
 use kymograph::kernels::Function;
 use kymograph::model::TimeRange;
 use kymograph::query::{
@@ -27,9 +28,10 @@ impl Bounds {
         TimeRange::new(self.0, self.1)
     }
 
-    pub(crate) fn context(&self, cancel: &CancelToken) -> Result<QueryContext> {
+    /// What bounds the query: as it says itself, else as the database does.
+    pub(crate) fn context(&self, db: &db::Database, cancel: &CancelToken) -> Result<QueryContext> {
         let deadline = match self.2 {
-            None => None,
+            None => db.query_timeout().and_then(|timeout| Instant::now().checked_add(timeout)),
             Some(seconds) => Some(
                 Duration::try_from_secs_f64(seconds)
                     .ok()
@@ -65,7 +67,8 @@ impl Database {
         query: impl FnOnce(&QueryContext) -> Result<arrow_array::RecordBatch> + Send,
     ) -> PyResult<Frame> {
         let cancel = CancelToken::default();
-        run_cancellable(py, &self.db, &cancel, || query(&bounds.context(&cancel)?)).map(Frame::from)
+        run_cancellable(py, &self.db, &cancel, || query(&bounds.context(&self.db, &cancel)?))
+            .map(Frame::from)
     }
 
     /// A condition on rows, from its text.
@@ -214,7 +217,7 @@ impl Database {
         let query = SumQuery { field, filter, range: bounds.range() };
         let cancel = CancelToken::default();
         let stats = run_cancellable(py, &self.db, &cancel, || {
-            let stats = self.db.sum(table, &query, &bounds.context(&cancel)?)?;
+            let stats = self.db.sum(table, &query, &bounds.context(&self.db, &cancel)?)?;
             if matches!(stats, Some(Stats::Str(_))) {
                 return Err(Error::invalid(format!(
                     "field {:?} of table {table:?} is a string, which has no sum; sum takes f64, \

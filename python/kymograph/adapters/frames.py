@@ -56,12 +56,23 @@ def to_arrow_stream(frame: Any, time: str = "time") -> ArrowStream:
 def settle_nulls(
     stream: ArrowStream, known: Callable[[], Mapping[str, pl.DataType | type[pl.DataType]]]
 ) -> ArrowStream:
-    """Columns of Polars' Null type in the types that are ``known``, or left out.
+    """A Polars frame as its export can take it: no NUL in a name, no column of type Null.
+
+    Columns of Polars' Null type come in the types that are ``known``, or are left out.
 
     Polars exports such a column with a buffer that Arrow's format does not give it, so that a
     strict reader refuses the whole frame. A column of nothing but null says nothing of its type.
     """
-    if not isinstance(stream, pl.DataFrame) or pl.Null not in stream.dtypes:
+    if not isinstance(stream, pl.DataFrame):
+        return stream
+    for name in stream.columns:
+        # Its end in Arrow's C interface: Polars' export of it would end the process.
+        if "\0" in name:
+            raise invalid(
+                f"column name {shown(name)} cannot be used; a name has 1 to 255 bytes and no "
+                "control characters"
+            )
+    if pl.Null not in stream.dtypes:
         return stream
     types = known()
     nothing = [name for name, dtype in stream.schema.items() if dtype == pl.Null]

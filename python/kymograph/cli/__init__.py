@@ -14,6 +14,7 @@ from kymograph.cli.compact import compact
 from kymograph.cli.demo import demo
 from kymograph.cli.import_files import import_files
 from kymograph.cli.info import info
+from kymograph.cli.repair import repair
 from kymograph.cli.sql import sql
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app.command()(sql)
 app.command()(aggregate)
 app.command()(info)
 app.command()(check)
+app.command()(repair)
 app.command()(compact)
 
 

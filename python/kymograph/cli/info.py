@@ -35,6 +35,11 @@ def info(db: Annotated[str, typer.Argument(help="The database's path.")]) -> Non
         f"({_bits(stats)}{stats.series:,} series, {stats.segments:,} segments)",
         soft_wrap=True,
     )
+    if stats.cold_segments:
+        print_(
+            f"{stats.cold_segments:,} of the segments, {show.size(stats.cold_bytes)}, are in the "
+            "cold tier"
+        )
     if stats.head_rows:
         print_(f"{stats.head_rows:,} more rows are in the log, not yet in a segment")
     if rows:
@@ -43,6 +48,9 @@ def info(db: Annotated[str, typer.Argument(help="The database's path.")]) -> Non
     if not stats.fields.is_empty():
         print_()
         print_(show.table(_readable(stats.fields)))
+    if not stats.levels.is_empty():
+        print_()
+        print_(show.table(stats.levels.select("table", "step", "aggregates", "bytes", "segments")))
 
 
 def _bits(stats: Stats) -> str:
