@@ -4,12 +4,16 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use common::{copy, quiet, rows, write};
+use common::{copy, quiet, quiet_panics, rows, write};
 use kymograph::db::{Database, Options, check_with};
 use kymograph::model::TimeRange;
 use kymograph::storage::vfs::{Fault, FaultEffect, FaultKind, FaultStore, MemoryStore, Store};
+use kymograph::{Error, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
@@ -21,8 +25,14 @@ enum Fate {
     Open,
 }
 
-fn fate<T>(result: kymograph::Result<T>) -> Fate {
-    if result.is_ok() { Fate::Done } else { Fate::Open }
+/// What a binding makes of a call: a panic is an error like any other.
+fn calm<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err(Error::Internal("it panicked".to_owned())))
+}
+
+fn fate<T>(call: impl FnOnce() -> Result<T>) -> Fate {
+    if calm(call).is_ok() { Fate::Done } else { Fate::Open }
 }
 
 /// What became of the script's steps.
@@ -39,7 +49,8 @@ fn options() -> Options {
 
 fn script(store: &FaultStore) -> Outcome {
     let mut outcome = Outcome { writes: BTreeMap::new(), delete: Fate::Not };
-    let Ok(db) = Database::open_with(Arc::new(store.clone()), options()) else { return outcome };
+    let open = || Database::open_with(Arc::new(store.clone()), options());
+    let Ok(db) = calm(open) else { return outcome };
     let mut put = |number: i64| {
         let value = number as f64;
         let mut batch =
@@ -48,28 +59,35 @@ fn script(store: &FaultStore) -> Outcome {
             // Enough for a segment of its own.
             batch.extend([("a", 200, 4.0), ("a", 201, 4.0)]);
         }
-        outcome.writes.insert(number, fate(write(&db, &batch)));
+        outcome.writes.insert(number, fate(|| write(&db, &batch)));
     };
     put(1);
     put(2);
-    drop(db.flush());
+    drop(calm(|| db.flush()));
     put(3);
     put(4);
-    let snapshot = db.snapshot();
+    let snapshot = calm(|| db.snapshot());
     put(5);
     let b = [("host".to_owned(), vec![Some("b".to_owned())])];
-    outcome.delete = fate(db.delete("cpu", &b, TimeRange::ALL));
+    outcome.delete = fate(|| db.delete("cpu", &b, TimeRange::ALL));
     let mut put = |number: i64| {
         let batch = [("a", number, 1.0), ("a", number + 100, 1.0), ("b", number, 1.0)];
-        outcome.writes.insert(number, fate(write(&db, &batch)));
+        outcome.writes.insert(number, fate(|| write(&db, &batch)));
     };
     put(6);
     drop(snapshot);
-    drop(db.compact());
+    drop(calm(|| db.compact()));
     put(7);
-    drop(db.flush());
-    drop(db.compact());
+    drop(calm(|| db.flush()));
+    drop(calm(|| db.compact()));
     put(8);
+    // The handle works on, or says why not.
+    match calm(|| rows(&db)) {
+        Ok(_) => {}
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+    // The last handle goes without a word, whatever happened before.
+    drop(db);
     outcome
 }
 
@@ -115,7 +133,22 @@ fn check(left: &MemoryStore, outcome: &Outcome, what: &str) {
     assert_eq!(check_with(&store).expect("a store that works").damage, [], "{what}");
 }
 
+/// The script on a thread of its own, so that a deadlock fails.
+fn in_time(store: &FaultStore) -> Outcome {
+    quiet_panics();
+    let (done, finished) = channel();
+    let store = store.clone();
+    let thread = std::thread::spawn(move || done.send(script(&store)));
+    let outcome = finished.recv_timeout(Duration::from_secs(60)).expect("the script hangs");
+    thread.join().expect("it has sent").expect("the receiver is there");
+    outcome
+}
+
 fn every_call(kind: FaultKind, effect: FaultEffect, lasting: bool) {
+    every_call_with(kind, effect, lasting, None);
+}
+
+fn every_call_with(kind: FaultKind, effect: FaultEffect, lasting: bool, errno: Option<i32>) {
     let clean = FaultStore::new(Arc::new(MemoryStore::new()));
     let outcome = script(&clean);
     assert!(outcome.writes.values().all(|fate| *fate == Fate::Done));
@@ -125,8 +158,11 @@ fn every_call(kind: FaultKind, effect: FaultEffect, lasting: bool) {
         let memory = MemoryStore::new();
         let store = FaultStore::new(Arc::new(memory.clone()));
         store.arm(Fault { kind, after, lasting, effect });
-        let outcome = script(&store);
-        let what = format!("{kind:?} {after} {effect:?} lasting {lasting}");
+        if let Some(errno) = errno {
+            store.set_errno(errno);
+        }
+        let outcome = in_time(&store);
+        let what = format!("{kind:?} {after} {effect:?} lasting {lasting} errno {errno:?}");
         // The process died, and then the power went.
         check(&copy(&memory), &outcome, &what);
         check(&memory.after_power_cut(0), &outcome, &what);
@@ -155,11 +191,46 @@ fn calls_that_do_it_and_lose_the_reply() {
     }
 }
 
+/// EIO, ENOSPC, EDQUOT, EINTR, EMFILE.
+#[cfg(target_os = "linux")]
+const ERRNOS: [i32; 5] = [5, 28, 122, 4, 24];
+
+#[cfg(target_os = "linux")]
+#[test]
+fn calls_that_fail_with_every_error_number() {
+    for errno in ERRNOS {
+        for kind in FaultKind::ALL {
+            for lasting in [false, true] {
+                every_call_with(kind, FaultEffect::Nothing, lasting, Some(errno));
+            }
+        }
+        for kind in [FaultKind::AppendWrite, FaultKind::Write] {
+            every_call_with(kind, FaultEffect::Partial(20), false, Some(errno));
+            every_call_with(kind, FaultEffect::LostReply, false, Some(errno));
+        }
+    }
+}
+
+#[test]
+fn calls_that_panic() {
+    for kind in FaultKind::ALL {
+        every_call(kind, FaultEffect::Panic, false);
+    }
+}
+
+#[test]
+fn calls_that_do_it_and_panic() {
+    for kind in FaultKind::ALL {
+        every_call(kind, FaultEffect::LatePanic, false);
+    }
+}
+
 #[test]
 fn writes_that_stop_in_the_middle() {
     for bytes in [1, 20, 60] {
         every_call(FaultKind::AppendWrite, FaultEffect::Partial(bytes), false);
         every_call(FaultKind::Write, FaultEffect::Partial(bytes), false);
+        every_call(FaultKind::NotePut, FaultEffect::Partial(bytes), false);
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the scenarios share: batches, options and results as plain values.
 #![allow(dead_code, reason = "no scenario uses all of it")]
 
+pub(crate) mod rich;
+
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -170,4 +172,18 @@ pub(crate) fn array(values: &[Option<Cell>], like: &Cell) -> FieldArray {
             _ => None,
         }))),
     }
+}
+
+/// Leaves the panics that a test injected out of its output.
+pub(crate) fn quiet_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let told = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let text = panic.payload_as_str().unwrap_or_default();
+            if !text.starts_with("injected panic") {
+                told(panic);
+            }
+        }));
+    });
 }
