@@ -23,7 +23,7 @@ fn crash(store: &MemoryStore, db: Database) -> MemoryStore {
 }
 
 #[test]
-fn a_torn_last_record_is_left_out_and_nothing_else() -> Result<()> {
+fn a_torn_last_record_is_left_out_and_one_that_was_acknowledged_is_missed() -> Result<()> {
     let store = MemoryStore::new();
     let db = open(&store)?;
     write(&db, &[("a", 1, 1.0)])?;
@@ -36,6 +36,12 @@ fn a_torn_last_record_is_left_out_and_nothing_else() -> Result<()> {
     for keep in 0..=log.len() {
         let torn = copy(&left);
         torn.overwrite(&wal::path(number), &log[..keep]);
+        // The mark says that all of it is durable, so what is missing was lost later.
+        let opened = open(&torn);
+        assert_eq!(opened.is_ok(), keep == log.len(), "{keep}");
+        assert!(opened.is_ok() || matches!(opened, Err(Error::Corrupt(m)) if m.contains("mark")));
+        // After a power cut it may say nothing.
+        torn.delete(&wal::mark::path(number))?;
         let db = open(&torn)?;
         let found = if rows(&db).is_ok() { rows(&db)?.len() } else { 0 };
         let whole = keep == log.len();
@@ -209,5 +215,29 @@ fn a_batch_of_another_table_or_with_a_field_twice_is_refused() -> Result<()> {
         kymograph::model::Batch::new("cpu", one.series().to_vec(), vec![0], vec![1], twice)?;
     let refused = db.write(&[twice], &spec("cpu", Duplicates::Keep));
     assert!(matches!(refused, Err(Error::InvalidArgument(_))));
+    Ok(())
+}
+
+#[test]
+fn a_database_whose_manifests_are_gone_is_not_begun_anew() -> Result<()> {
+    let store = MemoryStore::new();
+    let db = open(&store)?;
+    write(&db, &[("a", 1, 1.0)])?;
+    db.flush()?;
+    for (folder, other) in [("segment", "wal"), ("wal", "segment")] {
+        let left = copy(&store);
+        for gone in [other, "manifest"] {
+            for entry in left.list(gone)? {
+                left.delete(&entry.path)?;
+            }
+        }
+        let before = left.list("")?;
+        assert!(!before.is_empty());
+        match open(&left) {
+            Err(Error::Corrupt(m)) => assert!(m.contains(folder) && m.contains("no manifest")),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(left.list("")?, before, "nothing of it was removed");
+    }
     Ok(())
 }

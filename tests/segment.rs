@@ -6,7 +6,7 @@ use kymograph::chunk::CHUNK_ROWS;
 use kymograph::model::{
     Column, Duplicates, FieldDef, FieldType, SeriesKey, StrValues, TableSchema, Values,
 };
-use kymograph::storage::manifest::SegmentMeta;
+use kymograph::storage::manifest::{SegmentMeta, Tier};
 use kymograph::storage::rewrite::{Coding, encode_rows};
 use kymograph::storage::segment::{EncodedGroup, EncodedSeries, Segment, SegmentWriter};
 use kymograph::storage::vfs::{MemoryStore, Store};
@@ -72,6 +72,8 @@ fn meta(bytes: u64) -> SegmentMeta {
         first_time: 0,
         last_time: 10 * (CHUNK_ROWS as i64 + 4) + 1,
         cold: false,
+        tier: Tier::Local,
+        file: String::new(),
     }
 }
 

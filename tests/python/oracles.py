@@ -33,6 +33,11 @@ def each_state(path, write):
         yield "reopened", db
 
 
+def unpruned(db):
+    """The same database, asked without any pruning: everything is decoded."""
+    return ky.Database(db._native._unpruned())
+
+
 def plain(frame):
     """Tags as strings, so that frames of different dictionaries compare."""
     return frame.with_columns(pl.col(pl.Categorical).cast(pl.String))

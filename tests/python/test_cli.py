@@ -66,7 +66,7 @@ def test_info_check_and_compact(path):
 
 
 def test_damage_is_named_with_exit_code_1(path):
-    segments = [p for p in path.rglob("*") if p.is_file() and p.stat().st_size > 200]
+    segments = [p for p in path.rglob("*.seg") if p.stat().st_size > 200]
     target = max(segments, key=lambda p: p.stat().st_size)
     data = bytearray(target.read_bytes())
     data[len(data) // 2] ^= 0xFF
