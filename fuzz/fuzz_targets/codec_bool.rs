@@ -1,36 +1,3 @@
-//! Truth values come back whatever the blocks, and hostile bytes give exactly the number asked for
-//! or are corrupt.
 #![no_main]
 
-use kymograph::codec::{decode_bool, encode_truths};
-use kymograph_fuzz::{Damage, Numbers, Pieces, decoded, ends};
-use libfuzzer_sys::fuzz_target;
-
-#[derive(arbitrary::Arbitrary, Debug)]
-enum Input {
-    Written { numbers: Numbers, cuts: Vec<u16>, damage: Vec<Damage> },
-    Hostile(Pieces),
-}
-
-/// Decodes everything, even past what fails; `None` when anything did.
-fn decode(pieces: &Pieces) -> Option<Vec<bool>> {
-    let (mut out, mut whole) = (Vec::new(), true);
-    for (n, block) in pieces.blocks() {
-        let before = out.len();
-        let result = decode_bool(block, n, &mut out);
-        whole &= decoded(result, n, out.len() - before);
-    }
-    whole.then_some(out)
-}
-
-fuzz_target!(|input: Input| {
-    match input {
-        Input::Written { numbers, cuts, damage } => {
-            let values: Vec<bool> = numbers.values().iter().map(|number| *number < 0).collect();
-            let ends = ends(values.len(), &cuts);
-            let back = decode(&Pieces::of(&encode_truths(&values, &ends), &ends, &damage));
-            assert!(!damage.is_empty() || back == Some(values));
-        }
-        Input::Hostile(pieces) => drop(decode(&pieces)),
-    }
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kymograph_fuzz::targets::codec_bool::run(data));

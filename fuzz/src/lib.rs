@@ -1,7 +1,9 @@
 //! What the targets share: many values out of few bytes, columns as a decoder meets them, and the
 //! one error that bytes may give.
 
-use arbitrary::Arbitrary;
+pub mod targets;
+
+use arbitrary::{Arbitrary, Unstructured};
 use kymograph::Error;
 use kymograph::codec::{BLOCK, Effort, Encoded, Encoding};
 
@@ -30,6 +32,15 @@ pub fn decoded(result: Result<(), Error>, n: usize, got: usize) -> bool {
     let decoded = corrupt(result).is_some();
     assert_eq!(got, if decoded { n } else { 0 });
     decoded
+}
+
+/// Makes the input that libFuzzer would make of the bytes, and runs it.
+pub fn given<T: for<'a> Arbitrary<'a>>(data: &[u8], run: impl Fn(T)) {
+    if data.len() >= T::size_hint(0).0
+        && let Ok(input) = T::arbitrary_take_rest(Unstructured::new(data))
+    {
+        run(input);
+    }
 }
 
 /// The effort, by whether it is cold.
