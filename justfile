@@ -15,8 +15,8 @@ target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
 demo *directory: (install "release" "plot" "--no-default-features")
     kymograph demo {{ directory }}
 
-# All tests: format, lint, types, Rust, Python, notebooks, documentation
-test: format lint clippy test-rust types test-python
+# All tests: format, lint, types, Rust, planted bugs, races, Python, notebooks, documentation
+test: format lint clippy test-rust test-planted races types test-python
 
 # What needs no test to run: format, lint, types
 check: format lint clippy types
@@ -47,8 +47,8 @@ scaling *arguments: (install "release" "plot" "--no-default-features")
     python -m pip install --quiet -r benches/scaling/requirements.txt
     python benches/scaling/scaling.py {{ arguments }}
 
-# Fuzzes one target, or each, for so many seconds; needs cargo-fuzz (cargo install cargo-fuzz)
-fuzz name="" seconds="60":
+# Fuzzes one target, or each, so many runs; needs cargo-fuzz (cargo install cargo-fuzz)
+fuzz name="" runs="1000000":
     #!/bin/sh
     set -eu
     if ! cargo fuzz --version >/dev/null 2>&1; then
@@ -58,11 +58,37 @@ fuzz name="" seconds="60":
     # The sanitizer is for nightly compilers only; this lets a stable one take its options.
     export RUSTC_BOOTSTRAP=1
     for name in {{ if name == "" { "$(cargo fuzz list)" } else { name } }}; do
-        set -- "fuzz/corpus/$name"
-        mkdir -p "$1"
-        if [ -d "tests/fixtures/$name" ]; then set -- "$1" "tests/fixtures/$name"; fi
-        cargo fuzz run "$name" "$@" -- -max_total_time={{ seconds }} -malloc_limit_mb=256
+        mkdir -p "fuzz/found/$name"
+        cargo fuzz run "$name" "fuzz/found/$name" "fuzz/corpus/$name" -- \
+            -runs={{ runs }} -malloc_limit_mb=256 -print_final_stats=1
     done
+
+# Minimises what the fuzzer found into fuzz/corpus
+fuzz-keep *names:
+    RUSTC_BOOTSTRAP=1 cargo fuzz build
+    python fuzz/keep.py fuzz/target/x86_64-unknown-linux-gnu/release fuzz/found \
+        {{ if names == "" { "$(cargo fuzz list)" } else { names } }}
+
+# The tests of reliability in their long form: hours. `./dev torture --list` names the parts
+torture *arguments: (install "release" "test")
+    python tests/torture.py {{ arguments }}
+
+# Models of what threads share, under so many schedules each
+races schedules="2000":
+    RACES_SCHEDULES={{ schedules }} cargo test --locked --release --manifest-path races/Cargo.toml \
+        --target-dir "{{ target }}/races"
+
+# Licences, sources and known vulnerabilities of what is depended on; needs the network
+audit: tools
+    cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
+    cargo deny check
+    python -m pip install --quiet pip-audit
+    pip-audit --strict .
+
+# Writes the kept files of tests/fixtures anew, after a change of format on purpose
+bless:
+    KYMOGRAPH_BLESS=1 cargo test --locked --workspace --lib golden
+    KYMOGRAPH_BLESS=1 cargo test --locked --workspace --test chunk_golden --test segment --test database_golden
 
 # The wheel for distribution, in dist/
 wheel: tools
@@ -89,6 +115,11 @@ clippy:
 # The tests of the core
 test-rust *arguments:
     cargo test --locked --workspace {{ arguments }}
+
+# Whether the tests find bugs that are known
+[private]
+test-planted:
+    cargo test --locked --workspace --features kymograph/planted --test planted
 
 # The wheel of the tests is built in the profile of test-rust, and asks for what that asks of each
 # dependency, so that they are compiled once for both.

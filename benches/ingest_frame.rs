@@ -77,6 +77,7 @@ fn main() {
         tags: &tags,
         frame_tags: &tags,
         fields: &[],
+        max_series: u64::MAX,
         on_error: OnError::Raise,
     };
     let dictionary = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
