@@ -5,13 +5,27 @@
 
 #![cfg_attr(not(feature = "planted"), allow(unreachable_pub, reason = "public for tests only"))]
 
-/// A bug that can be planted.
-#[cfg_attr(not(feature = "planted"), allow(dead_code, reason = "chosen by tests only"))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Bug {
-    LogFsyncSkipped = 1,
+macro_rules! bugs {
+    ($($name:ident),* $(,)?) => {
+        /// A bug that can be planted.
+        #[cfg_attr(not(feature = "planted"), allow(dead_code, reason = "chosen by tests only"))]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        #[allow(missing_docs, reason = "the names say it")]
+        pub enum Bug {
+            $($name),*
+        }
+
+        #[cfg(feature = "planted")]
+        impl Bug {
+            /// Every bug.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+bugs! {
+    LogFsyncSkipped,
     FsyncBeforeWrite,
     LinkedNameNotSynced,
     RenamedNameNotSynced,
@@ -61,62 +75,13 @@ mod chosen {
 
     static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
-    impl Bug {
-        /// Every bug.
-        pub fn all() -> Vec<Self> {
-            use Bug::*;
-            vec![
-                LogFsyncSkipped,
-                FsyncBeforeWrite,
-                LinkedNameNotSynced,
-                RenamedNameNotSynced,
-                LogNameNotSynced,
-                NewFolderNotSynced,
-                ManifestNotSynced,
-                SegmentNotSynced,
-                SettleSkipped,
-                AcknowledgedBeforeFsync,
-                AcknowledgedBeforeWrite,
-                GroupCommitCoversTooMuch,
-                FsyncErrorIgnored,
-                FsyncTriedAgain,
-                WriteErrorIgnored,
-                ShortWriteIgnored,
-                InputsDeletedBeforeCommit,
-                PinnedSegmentCollected,
-                ListedSegmentCollected,
-                ManifestOverwritten,
-                LogCoveredTooFar,
-                LogRemovedBeforeCommit,
-                LogReplayedTwice,
-                ReplayStopsAtFirstFile,
-                TornRecordAccepted,
-                RecordOutOfTurnAccepted,
-                ChunkChecksumIgnored,
-                ManifestChecksumIgnored,
-                SectionChecksumIgnored,
-                TombstoneHidesLaterRows,
-                StrangersMerged,
-                HeadLostByCompaction,
-                CompactionKeepsTheFirst,
-                RetentionDropsPartlyLive,
-                HistoryKeptAtErasure,
-                CacheKeyedByOrder,
-                FlushLosesArrivals,
-                SegmentNumberReused,
-                SumsLoseANode,
-                LockNotTaken,
-            ]
-        }
-    }
-
     /// Plants a bug in place of the one before, or none.
     pub fn plant(bug: Option<Bug>) {
-        CHOSEN.store(bug.map_or(0, |bug| bug as u8), Ordering::SeqCst);
+        CHOSEN.store(bug.map_or(0, |bug| bug as u8 + 1), Ordering::SeqCst);
     }
 
     pub(crate) fn is(bug: Bug) -> bool {
-        CHOSEN.load(Ordering::Relaxed) == bug as u8
+        CHOSEN.load(Ordering::Relaxed) == bug as u8 + 1
     }
 }
 

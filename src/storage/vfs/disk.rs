@@ -4,9 +4,14 @@
 use std::ffi::OsString;
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::time::SystemTime;
+
+use crate::planted::{self, Bug};
+
+/// Interrupted calls in a row after which a signal is no excuse any more.
+const INTERRUPTIONS: usize = 1000;
 
 /// What a name in a folder stands for.
 #[derive(Clone, Debug)]
@@ -131,6 +136,60 @@ pub trait DiskNote: Send + Sync + Debug {
     fn put(&self, bytes: &[u8]) -> io::Result<()>;
 }
 
+/// Whether an error means that there is no room.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+/// Appends all bytes. When the disk is full `room` may make some and say so.
+pub(super) fn write_all(
+    file: &dyn DiskFile,
+    mut bytes: &[u8],
+    room: impl Fn() -> bool,
+) -> io::Result<()> {
+    let mut interrupted = 0;
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(_) if planted::is(Bug::ShortWriteIgnored) => return Ok(()),
+            Ok(written) => {
+                bytes = bytes.get(written..).unwrap_or_default();
+                interrupted = 0;
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted && interrupted < INTERRUPTIONS => {
+                interrupted += 1;
+            }
+            Err(e) if is_full(&e) && room() => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Reads exactly as many bytes as asked for.
+pub(super) fn read_exact(
+    file: &dyn DiskFile,
+    mut bytes: &mut [u8],
+    mut offset: u64,
+) -> io::Result<()> {
+    let mut interrupted = 0;
+    while !bytes.is_empty() {
+        match file.read_at(bytes, offset) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(read) => {
+                bytes = bytes.get_mut(read..).unwrap_or_default();
+                offset += read as u64;
+                interrupted = 0;
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted && interrupted < INTERRUPTIONS => {
+                interrupted += 1;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
 /// The machine's own file systems.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemDisk;
@@ -181,7 +240,7 @@ impl Disk for SystemDisk {
                     items.push(Item { name: item.file_name(), folder, size });
                 }
                 // Deleted since the folder was read.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
                 Err(e) => return Err(e),
             }
         }
@@ -246,7 +305,7 @@ impl DiskNote for SystemNote {
         while !bytes.is_empty() {
             let n = std::os::windows::fs::FileExt::seek_write(&self.0, bytes, offset)?;
             if n == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+                return Err(ErrorKind::WriteZero.into());
             }
             bytes = &bytes[n..];
             offset += n as u64;

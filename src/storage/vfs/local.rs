@@ -1,30 +1,28 @@
 //! A directory of the local file system.
 
-use std::collections::HashSet;
+mod files;
+mod place;
+
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
-use super::disk::{Disk, DiskFile, DiskNote, SystemDisk};
-use super::reserve::{self, Reserve, is_full};
+use super::disk::{Disk, DiskFile, DiskNote, SystemDisk, is_full, read_exact};
+use super::reserve::{self, Reserve};
 use super::{AppendFile, Entry, NoteFile, Store, WriteObject};
 use super::{check_path, check_prefix, exists, fits, nanoseconds, not_found, past_end};
 use crate::error::{Error, Result};
 use crate::planted::{self, Bug};
+use files::{LocalAppend, LocalNote, LocalObject};
+use place::{Place, Remove, STRAY, failure};
 
-/// Where unfinished files live until they are linked or renamed to their names.
-const STRAY: &str = ".tmp";
 /// How many files stay open for reading.
 const OPEN_FILES: usize = 256;
-const WRITE_BUFFER: usize = 256 << 10;
-/// Interrupted calls in a row after which a signal is no excuse any more.
-const INTERRUPTIONS: usize = 1000;
 
 /// Whether files and directories are fsynced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,20 +45,6 @@ struct OpenFile {
     file: Box<dyn DiskFile>,
     /// The size when last looked at; a write-ahead log grows past it.
     size: AtomicU64,
-}
-
-/// What a store shares with the files that it writes.
-#[derive(Debug)]
-struct Place {
-    disk: Arc<dyn Disk>,
-    root: PathBuf,
-    sync: SyncPolicy,
-    /// Folders whose own name this store has made durable. That a folder is there is not enough:
-    /// whoever made it may have died, or failed, before its fsync.
-    folders: Mutex<HashSet<PathBuf>>,
-    reserve: Reserve,
-    /// What is kept back for versions alone.
-    last: Reserve,
 }
 
 impl LocalStore {
@@ -156,124 +140,6 @@ impl LocalStore {
         self.open.insert(path.to_owned(), file.clone());
         Ok(file)
     }
-}
-
-impl Place {
-    /// A new, empty file under a name of its own, on the same file system as its final name.
-    fn stray(&self) -> io::Result<(Box<dyn DiskFile>, PathBuf)> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let folder = self.root.join(STRAY);
-        let mut made = false;
-        loop {
-            let nanos =
-                SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
-            let count = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!("{}-{count}-{nanos}", std::process::id()));
-            match self.with_room(|| self.disk.create_new(&path)) {
-                Ok(file) => return Ok((file, path)),
-                Err(e) if e.kind() == ErrorKind::NotFound && !made => {
-                    made = true;
-                    match self.with_room(|| self.disk.mkdir(&folder)) {
-                        Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
-                        _ => {}
-                    }
-                }
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(e),
-            }
-        }
-    }
-
-    /// Whether something of the reserves was given up and cannot be made again. What goes last comes
-    /// back first.
-    fn is_full(&self) -> bool {
-        self.last.is_spent() || self.reserve.is_spent()
-    }
-
-    /// Runs a step again after the reserve was given up, where the disk was full.
-    fn with_room<T>(&self, step: impl Fn() -> io::Result<T>) -> io::Result<T> {
-        match step() {
-            Err(e) if is_full(&e) && self.reserve.release() => step(),
-            other => other,
-        }
-    }
-
-    fn write_all(&self, file: &dyn DiskFile, bytes: &[u8]) -> io::Result<()> {
-        write_all(file, bytes, || self.reserve.release())
-    }
-
-    fn sync_file(&self, file: &dyn DiskFile) -> io::Result<()> {
-        if self.sync == SyncPolicy::Always { file.sync() } else { Ok(()) }
-    }
-
-    /// Makes the names in the directory of `path` durable.
-    fn sync_parent(&self, path: &Path) -> io::Result<()> {
-        if self.sync == SyncPolicy::Never {
-            return Ok(());
-        }
-        let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-        self.disk.sync_folder(parent.unwrap_or(Path::new(".")))
-    }
-
-    /// Makes the root and what it lies in, each durable in its own parent.
-    fn make_root(&self, folder: &Path) -> io::Result<()> {
-        if folder.as_os_str().is_empty() || self.disk.look(folder).is_ok_and(|item| item.folder) {
-            return Ok(());
-        }
-        if let Some(parent) = folder.parent() {
-            self.make_root(parent)?;
-        }
-        self.make_folder(folder)
-    }
-
-    /// Makes a folder in one that exists, durable.
-    fn make_folder(&self, folder: &Path) -> io::Result<()> {
-        match self.with_room(|| self.disk.mkdir(folder)) {
-            Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
-            _ if planted::is(Bug::NewFolderNotSynced) => Ok(()),
-            _ => self.sync_parent(folder),
-        }
-    }
-
-    /// Makes the folders between the root and `full`, durable.
-    fn make_parent(&self, full: &Path) -> io::Result<()> {
-        let Some(parent) = full.parent().filter(|parent| *parent != self.root) else {
-            return Ok(());
-        };
-        if self.folders.lock().contains(parent) {
-            return Ok(());
-        }
-        self.make_parent(parent)?;
-        self.make_folder(parent)?;
-        self.folders.lock().insert(parent.to_owned());
-        Ok(())
-    }
-
-    /// Makes everything in a folder durable.
-    fn settle(&self, folder: &Path) -> io::Result<()> {
-        for item in self.disk.list(folder)? {
-            let path = folder.join(&item.name);
-            if item.name.to_str().is_none_or(|name| check_path(name).is_err()) {
-                continue;
-            }
-            if item.folder {
-                self.settle(&path)?;
-                self.folders.lock().insert(path);
-            } else {
-                self.disk.open(&path)?.sync()?;
-            }
-        }
-        self.disk.sync_folder(folder)
-    }
-}
-
-fn failure(doing: &str, path: &Path, source: io::Error) -> Error {
-    let room = match source.kind() {
-        ErrorKind::StorageFull => "; the disk is full: free room, or delete rows and compact",
-        ErrorKind::QuotaExceeded => "; the disk quota is used up: raise it, or delete and compact",
-        _ => "",
-    };
-    Error::storage(format!("{doing} {}{room}", path.display()), source)
 }
 
 impl Store for LocalStore {
@@ -471,186 +337,6 @@ impl Store for LocalStore {
             _ => Ok(()),
         }
     }
-}
-
-#[derive(Debug)]
-struct LocalObject {
-    place: Arc<Place>,
-    file: Box<dyn DiskFile>,
-    buffer: Vec<u8>,
-    stray: PathBuf,
-    full: PathBuf,
-    len: u64,
-}
-
-impl LocalObject {
-    fn write_out(&mut self, bytes: &[u8]) -> Result<()> {
-        let written = self.place.write_all(self.file.as_ref(), bytes);
-        written.map_err(|e| failure("writing", &self.full, e))
-    }
-
-    fn empty_buffer(&mut self) -> Result<()> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let written = self.write_out(&buffer);
-        buffer.clear();
-        self.buffer = buffer;
-        written
-    }
-}
-
-impl WriteObject for LocalObject {
-    fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.buffer.len() + bytes.len() > WRITE_BUFFER {
-            self.empty_buffer()?;
-        }
-        if bytes.len() >= WRITE_BUFFER {
-            self.write_out(bytes)?;
-        } else {
-            self.buffer.extend_from_slice(bytes);
-        }
-        self.len += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<()> {
-        self.empty_buffer()?;
-        let place = self.place.as_ref();
-        let finish = || -> io::Result<()> {
-            if !planted::is(Bug::SegmentNotSynced) {
-                place.sync_file(self.file.as_ref())?;
-            }
-            place.with_room(|| place.disk.rename(&self.stray, &self.full))?;
-            if planted::is(Bug::RenamedNameNotSynced) {
-                return Ok(());
-            }
-            place.sync_parent(&self.full)
-        };
-        finish().map_err(|e| failure("writing", &self.full, e))
-    }
-}
-
-impl Drop for LocalObject {
-    fn drop(&mut self) {
-        // After a finish the name is gone already.
-        let _ = self.place.disk.unlink(&self.stray);
-    }
-}
-
-#[derive(Debug)]
-struct LocalAppend {
-    place: Arc<Place>,
-    file: Box<dyn DiskFile>,
-    full: PathBuf,
-    len: AtomicU64,
-}
-
-impl AppendFile for LocalAppend {
-    fn write(&self, bytes: &[u8]) -> Result<()> {
-        let len = self.len.load(Ordering::Relaxed);
-        // The reserve is for those who free room; of a log only the beginning may use it, without
-        // which nothing can be flushed or opened.
-        let written = if len == 0 {
-            self.place.write_all(self.file.as_ref(), bytes)
-        } else if self.place.is_full() {
-            Err(ErrorKind::StorageFull.into())
-        } else {
-            write_all(self.file.as_ref(), bytes, || false)
-        };
-        let Err(e) = written else {
-            self.len.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-            return Ok(());
-        };
-        // Where the disk was full what got through is taken back, and the log can go on; of any
-        // other failure nobody knows what it left.
-        if !is_full(&e) || self.file.truncate(len).is_err() {
-            self.len.fetch_add(1, Ordering::Relaxed);
-        }
-        Err(failure("appending to", &self.full, e))
-    }
-
-    fn sync(&self) -> Result<()> {
-        if planted::is(Bug::LogFsyncSkipped) {
-            return Ok(());
-        }
-        let synced = self.place.sync_file(self.file.as_ref());
-        synced.map_err(|e| failure("syncing", &self.full, e))
-    }
-
-    fn len(&self) -> u64 {
-        self.len.load(Ordering::Relaxed)
-    }
-}
-
-#[derive(Debug)]
-struct LocalNote {
-    note: Box<dyn DiskNote>,
-    full: PathBuf,
-}
-
-impl NoteFile for LocalNote {
-    fn put(&self, bytes: &[u8]) -> Result<()> {
-        self.note.put(bytes).map_err(|e| failure("writing", &self.full, e))
-    }
-}
-
-struct Remove<'a> {
-    place: &'a Place,
-    path: &'a Path,
-}
-
-impl Drop for Remove<'_> {
-    fn drop(&mut self) {
-        let _ = self.place.disk.unlink(self.path);
-    }
-}
-
-/// Appends all bytes. When the disk is full `room` may make some and say so.
-pub(super) fn write_all(
-    file: &dyn DiskFile,
-    mut bytes: &[u8],
-    room: impl Fn() -> bool,
-) -> io::Result<()> {
-    let mut interrupted = 0;
-    while !bytes.is_empty() {
-        match file.write(bytes) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(_) if planted::is(Bug::ShortWriteIgnored) => return Ok(()),
-            Ok(written) => {
-                bytes = bytes.get(written..).unwrap_or_default();
-                interrupted = 0;
-            }
-            Err(e) if e.kind() == ErrorKind::Interrupted && interrupted < INTERRUPTIONS => {
-                interrupted += 1;
-            }
-            Err(e) if is_full(&e) && room() => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(())
-}
-
-/// Reads exactly as many bytes as asked for.
-fn read_exact(file: &dyn DiskFile, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
-    let mut interrupted = 0;
-    while !bytes.is_empty() {
-        match file.read_at(bytes, offset) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(read) => {
-                bytes = bytes.get_mut(read..).unwrap_or_default();
-                offset += read as u64;
-                interrupted = 0;
-            }
-            Err(e) if e.kind() == ErrorKind::Interrupted && interrupted < INTERRUPTIONS => {
-                interrupted += 1;
-            }
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(())
 }
 
 /// The files below `folder`, without those whose name, or a folder of whose, begins with a dot.

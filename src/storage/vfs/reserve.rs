@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::Disk;
-use super::local::write_all;
+use super::disk::{Disk, is_full, write_all};
 
 /// The file that any step may have, in the database's folder.
 pub(super) const FILE: &str = ".reserve";
@@ -33,11 +32,6 @@ enum State {
     Unused,
     Kept,
     Spent,
-}
-
-/// Whether an error means that there is no room.
-pub(super) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl Reserve {
