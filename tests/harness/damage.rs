@@ -18,7 +18,7 @@ fn records(bytes: &[u8]) -> Vec<usize> {
     let (mut at, mut all) = (20, Vec::new());
     while let Some(length) = bytes.get(at..at + 4) {
         all.push(at);
-        at += 16 + u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
+        at += 24 + u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
     }
     all
 }
@@ -29,6 +29,7 @@ pub(crate) fn round(seed: u64) -> Result<(), String> {
     let disk = SimulatedDisk::new();
     let mut account = Account::new(0);
     let (db, store) = open(&disk).map_err(|e| format!("it does not open: {e}"))?;
+    db.create_table(model::expiring()).map_err(|e| format!("no table: {e}"))?;
     for at in 0..14 {
         let change = account.change(&mut dice);
         account.apply(&db, change, || None).map_err(|e| format!("a change fails: {e}"))?;

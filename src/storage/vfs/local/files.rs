@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::super::disk::{DiskFile, DiskNote, is_full, write_all};
-use super::super::{AppendFile, NoteFile, WriteObject};
 use super::place::{Place, failure};
 use crate::error::Result;
 use crate::planted::{self, Bug};
+use crate::storage::vfs::disk::{DiskFile, DiskNote, is_full, write_all};
+use crate::storage::vfs::{AppendFile, NoteFile, WriteObject};
 
 const WRITE_BUFFER: usize = 256 << 10;
 

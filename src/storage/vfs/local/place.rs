@@ -9,12 +9,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
-use super::super::check_path;
-use super::super::disk::{Disk, DiskFile, is_full, write_all};
-use super::super::reserve::Reserve;
 use super::SyncPolicy;
 use crate::error::Error;
 use crate::planted::{self, Bug};
+use crate::storage::vfs::check_path;
+use crate::storage::vfs::disk::{Disk, DiskFile, is_full, write_all};
+use crate::storage::vfs::reserve::Reserve;
 
 /// Where unfinished files live until they are linked or renamed to their names.
 pub(super) const STRAY: &str = ".tmp";
