@@ -74,10 +74,7 @@ impl LocalStore {
                 root.display()
             )));
         }
-        store
-            .place
-            .make_root(root)
-            .map_err(|e| Error::storage(format!("making directory {}", root.display()), e))?;
+        store.place.make_root(root).map_err(|e| failure("making directory", root, e))?;
         Ok(store)
     }
 

@@ -32,5 +32,10 @@ pub(crate) fn back_off(tries: u32) {
 
 /// Whether another try of the same call may do better.
 pub(super) fn passes(error: &object_store::Error) -> bool {
-    matches!(error, object_store::Error::Generic { .. } | object_store::Error::JoinError { .. })
+    match error {
+        object_store::Error::Generic { .. } => true,
+        #[cfg(feature = "remote")]
+        object_store::Error::JoinError { .. } => true,
+        _ => false,
+    }
 }
