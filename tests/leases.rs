@@ -106,16 +106,22 @@ fn an_older_version_stays_while_it_is_open() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn the_next_writer_keeps_what_the_one_before_kept() -> Result<()> {
-    let (_dir, path) = folder();
-    let db = writer(&path)?;
+/// A writer of four segments, a live reader and its snapshot of them.
+fn held(path: &str) -> Result<(Database, Database, Database)> {
+    let db = writer(path)?;
     for time in 0..4 {
         write(&db, &[("a", time, 1.0)])?;
         db.flush()?;
     }
-    let live = reader(&path)?;
+    let live = reader(path)?;
     let snapshot = live.snapshot()?;
+    Ok((db, live, snapshot))
+}
+
+#[test]
+fn the_next_writer_keeps_what_the_one_before_kept() -> Result<()> {
+    let (_dir, path) = folder();
+    let (db, live, snapshot) = held(&path)?;
     for time in 0..3 {
         replace(&db, time)?;
     }
@@ -136,13 +142,7 @@ fn the_next_writer_keeps_what_the_one_before_kept() -> Result<()> {
 #[test]
 fn a_version_whose_manifest_is_gone_keeps_what_nobody_lists() -> Result<()> {
     let (_dir, path) = folder();
-    let db = writer(&path)?;
-    for time in 0..4 {
-        write(&db, &[("a", time, 1.0)])?;
-        db.flush()?;
-    }
-    let live = reader(&path)?;
-    let snapshot = live.snapshot()?;
+    let (db, _live, snapshot) = held(&path)?;
     let version = snapshot.version()?;
     replace(&db, 0)?;
     drop(db);

@@ -177,6 +177,22 @@ pub(super) fn integers(
     numbers(layout, bytes, column, block, out)
 }
 
+/// What reads a dense block of so many rows; `None` where it is not such.
+fn dense<'a>(
+    layout: &'a Layout,
+    bytes: &[u8],
+    column: usize,
+    block: usize,
+    rows: usize,
+) -> Result<Option<&'a Reader>> {
+    let own =
+        layout.columns.get(column).filter(|own| own.shape.dense && block < layout.spans.len());
+    match own {
+        Some(own) if layout.block_rows(block).len() == rows => own.reader(bytes).map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// Fills slots with a dense block of doubles; false where it is not such.
 pub(super) fn fill_doubles(
     layout: &Layout,
@@ -185,12 +201,7 @@ pub(super) fn fill_doubles(
     block: usize,
     out: &mut [f64],
 ) -> Result<bool> {
-    let own =
-        layout.columns.get(column).filter(|own| own.shape.dense && block < layout.spans.len());
-    if let Some(own) = own
-        && layout.block_rows(block).len() == out.len()
-        && let Reader::F64(doubles) = own.reader(bytes)?
-    {
+    if let Some(Reader::F64(doubles)) = dense(layout, bytes, column, block, out.len())? {
         doubles.fill(layout.payload(bytes, column + 1, block), out)?;
         return Ok(true);
     }
@@ -205,12 +216,7 @@ pub(super) fn fill_integers(
     block: usize,
     out: &mut [i64],
 ) -> Result<bool> {
-    let own =
-        layout.columns.get(column).filter(|own| own.shape.dense && block < layout.spans.len());
-    if let Some(own) = own
-        && layout.block_rows(block).len() == out.len()
-        && let Reader::I64(longs) = own.reader(bytes)?
-    {
+    if let Some(Reader::I64(longs)) = dense(layout, bytes, column, block, out.len())? {
         longs.fill(layout.payload(bytes, column + 1, block), out)?;
         return Ok(true);
     }

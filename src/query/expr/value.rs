@@ -208,12 +208,11 @@ pub(super) fn long_array(
     })
 }
 
-/// Whole numbers, times or lengths row by row.
-pub(super) fn collect_longs(
-    ty: Type,
+/// Values row by row, and which of them are null.
+fn collect<T: Default>(
     rows: usize,
-    mut each: impl FnMut(usize) -> Result<Option<i64>>,
-) -> Result<Value> {
+    mut each: impl FnMut(usize) -> Result<Option<T>>,
+) -> Result<(Vec<T>, Option<NullBuffer>)> {
     let mut values = Vec::with_capacity(rows);
     let mut valid = Vec::with_capacity(rows);
     for row in 0..rows {
@@ -221,22 +220,26 @@ pub(super) fn collect_longs(
         valid.push(value.is_some());
         values.push(value.unwrap_or_default());
     }
-    Ok(Value::Many(long_array(ty, values, some_nulls(valid))?))
+    Ok((values, some_nulls(valid)))
+}
+
+/// Whole numbers, times or lengths row by row.
+pub(super) fn collect_longs(
+    ty: Type,
+    rows: usize,
+    each: impl FnMut(usize) -> Result<Option<i64>>,
+) -> Result<Value> {
+    let (values, nulls) = collect(rows, each)?;
+    Ok(Value::Many(long_array(ty, values, nulls)?))
 }
 
 /// Doubles row by row.
 pub(super) fn collect_floats(
     rows: usize,
-    mut each: impl FnMut(usize) -> Result<Option<f64>>,
+    each: impl FnMut(usize) -> Result<Option<f64>>,
 ) -> Result<Value> {
-    let mut values = Vec::with_capacity(rows);
-    let mut valid = Vec::with_capacity(rows);
-    for row in 0..rows {
-        let value = each(row)?;
-        valid.push(value.is_some());
-        values.push(value.unwrap_or_default());
-    }
-    Ok(Value::Many(Arc::new(Float64Array::new(values.into(), some_nulls(valid)))))
+    let (values, nulls) = collect(rows, each)?;
+    Ok(Value::Many(Arc::new(Float64Array::new(values.into(), nulls))))
 }
 
 /// Truth values row by row.
