@@ -107,6 +107,7 @@ fn attempt(seed: u64, at: u64, calls: &[(Call, u64)]) -> Result<(), (&'static st
         part("sums", &mut sums)?;
         part("erasure", &mut erasure)?;
         part("every byte", &mut damage::every_byte)?;
+        part("out of turn", &mut damage::out_of_turn)?;
     }
     part("power", &mut || power::rounds(own, 150, &mut Figures::default()))?;
     for _ in 0..24 {

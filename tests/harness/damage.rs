@@ -129,3 +129,39 @@ pub(crate) fn every_byte() -> Result<(), String> {
     }
     Ok(())
 }
+
+/// A record of the log where the next one should be, of the same length, so that only the order
+/// tells: a read is right or an error.
+pub(crate) fn out_of_turn() -> Result<(), String> {
+    let disk = SimulatedDisk::new();
+    let mut expected = Rows::default();
+    let (db, _) = open(&disk).map_err(|e| e.to_string())?;
+    for value in 1..=3 {
+        let rows = vec![(0, value, value as u64)];
+        expected[0].extend(&rows);
+        model::apply(&db, &model::Change::Write { table: 0, rows }).map_err(|e| e.to_string())?;
+    }
+    drop(db);
+    let folder = Path::new(ROOT).join("wal");
+    let names = disk.names(&folder);
+    let path = folder.join(names.last().ok_or("no log")?);
+    let mut copied = false;
+    disk.damage(&path, |bytes| {
+        // The first makes the table and is longer.
+        if let [.., one, two, last] = *records(bytes).as_slice()
+            && two - one == last - two
+        {
+            bytes.copy_within(one..two, two);
+            copied = true;
+        }
+    });
+    if !copied {
+        return Err(format!("{} has no two records of one length", path.display()));
+    }
+    match open(&disk).and_then(|(db, _)| model::found(&db)) {
+        Ok(found) if found != expected => {
+            Err(format!("a record twice is read: {}", model::difference(&found, &expected)))
+        }
+        _ => Ok(()),
+    }
+}
