@@ -3,6 +3,7 @@
 //! The pure core: no Python anywhere in it. [`db::Database`] is the only door for bindings.
 //! `ARCHITECTURE.md` has the code map and the invariants.
 
+pub mod analytics;
 pub mod chunk;
 pub mod codec;
 pub mod db;
