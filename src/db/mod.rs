@@ -4,6 +4,7 @@
 //! only `state`, and holds it while it copies what it needs of the head.
 
 mod adopt;
+mod analyze;
 mod check;
 mod clock;
 mod collect;
@@ -34,11 +35,11 @@ mod write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 pub use crate::storage::lease::Reader;
+pub use analyze::{LiveDetector, analyze_arrays, watched};
 pub use check::{CheckReport, Damage, check};
 #[cfg(any(test, feature = "testing"))]
 pub use check::{check_tiers_with, check_with};
@@ -225,22 +226,12 @@ impl Database {
         &self,
         often: std::time::Duration,
         work: impl FnOnce() -> T + Send,
-        mut look: impl FnMut(),
+        look: impl FnMut(),
     ) -> T {
         if !self.is_here() {
             return work();
         }
-        std::thread::scope(|scope| {
-            let (done, finished) = std::sync::mpsc::sync_channel::<()>(1);
-            let worker = scope.spawn(move || {
-                let _done = done;
-                work()
-            });
-            while finished.recv_timeout(often) == Err(RecvTimeoutError::Timeout) {
-                look();
-            }
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+        watched(often, work, look)
     }
 
     /// How long a query may take that does not say itself.

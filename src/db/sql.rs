@@ -10,11 +10,12 @@ use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 
-use super::Database;
+use super::{Database, analyze};
+use crate::analytics;
 use crate::error::{Error, Result};
 use crate::model::{TableSchema, TimeRange};
 use crate::query::expr::{Expr, Literal, Type};
-use crate::query::{self, AggregateQuery, ChunkSource, Filter, QueryContext};
+use crate::query::{self, AggregateQuery, AnalyzeQuery, ChunkSource, Filter, QueryContext};
 use crate::sql::{self, Catalog, Native, Outside, Parameters, Plan, Query, Statement};
 
 /// The answer to a statement.
@@ -88,11 +89,21 @@ impl Database {
             .map_err(|e| e.within("having"))
     }
 
+    /// A condition on the rows of an analysis' result, from its text.
+    ///
+    /// # Errors
+    /// As [`Self::condition`], and [`Error::NotFound`] for an unknown analysis.
+    pub fn alert(&self, table: &str, query: &AnalyzeQuery, text: &str) -> Result<Expr> {
+        let columns = analyze::columns(query, &self.schema(table)?)?.ok_or_else(|| {
+            Error::invalid("alert: the columns of this analysis are not known before it is run")
+        })?;
+        sql::condition(text, &Parameters::None, &columns, self.now()).map_err(|e| e.within("alert"))
+    }
+
     /// Runs a query of one table.
     fn run(&self, native: &Native, context: &QueryContext) -> Result<RecordBatch> {
-        let (filter, range) = native.query.scope();
-        self.answer(&native.table, filter, range, context, |source, context| {
-            execute(source, &native.query, context)
+        self.answer_all(&native.scopes(), context, |sources, context| {
+            execute(sources, &native.query, context)
         })
     }
 
@@ -102,19 +113,15 @@ impl Database {
         outside: &Outside,
         context: &QueryContext,
     ) -> Result<Vec<(String, RecordBatch)>> {
-        let wanted: Vec<(&str, &Filter, TimeRange)> = outside
-            .parts
-            .iter()
-            .map(|(_, part)| {
-                let (filter, range) = part.query.scope();
-                (part.table.as_str(), filter, range)
-            })
-            .collect();
-        self.answer_all(&wanted, context, |sources, context| {
-            let parts = outside.parts.iter().zip(sources);
+        let wanted: Vec<Vec<(&str, &Filter, TimeRange)>> =
+            outside.parts.iter().map(|(_, part)| part.scopes()).collect();
+        self.answer_all(&wanted.concat(), context, |mut sources, context| {
+            let parts = outside.parts.iter().zip(&wanted);
             parts
-                .map(|((name, part), source)| {
-                    Ok((name.clone(), execute(*source, &part.query, context)?))
+                .map(|((name, part), wanted)| {
+                    let (own, rest) = sources.split_at(wanted.len());
+                    sources = rest;
+                    Ok((name.clone(), execute(own, &part.query, context)?))
                 })
                 .collect()
         })
@@ -166,18 +173,23 @@ impl Database {
         context: &QueryContext,
     ) -> Result<(Vec<String>, Option<RecordBatch>)> {
         // All of the table, so that what is left out can be counted.
-        self.answer(&native.table, &Filter::new(), TimeRange::ALL, context, |source, context| {
+        let none = Filter::new();
+        let mut wanted = native.scopes();
+        wanted[0] = (&native.table, &none, TimeRange::ALL);
+        self.answer_all(&wanted, context, |sources, context| {
+            let source = first(sources)?;
             let mut lines = match &native.query {
                 Query::Aggregate(query) => query::explain::aggregate(source, query, context)?,
                 Query::Read(query) => query::explain::read(source, query, context)?,
                 Query::Last(query) => query::explain::last(source, query, context)?,
+                Query::Analyze(query) => query.explain(source, context)?,
             };
             if !analyze {
                 return Ok((lines, None));
             }
             let begin = Instant::now();
             let before = context.memory.used();
-            let rows = execute(source, &native.query, context)?;
+            let rows = execute(sources, &native.query, context)?;
             lines.push(format!(
                 "  took:       {:.3} ms, {} rows, {} bytes of memory charged",
                 begin.elapsed().as_secs_f64() * 1e3,
@@ -189,12 +201,23 @@ impl Database {
     }
 }
 
-fn execute(source: &dyn ChunkSource, query: &Query, context: &QueryContext) -> Result<RecordBatch> {
+/// Runs a query on its sources: its table, and for some analyses that of events.
+fn execute(
+    sources: &[&dyn ChunkSource],
+    query: &Query,
+    context: &QueryContext,
+) -> Result<RecordBatch> {
+    let source = first(sources)?;
     match query {
         Query::Aggregate(query) => query::aggregate(source, query, context),
         Query::Read(query) => query::read(source, query, context),
         Query::Last(query) => query::last(source, query, context),
+        Query::Analyze(query) => analyze::analyze(sources, query, context),
     }
+}
+
+fn first<'a>(sources: &[&'a dyn ChunkSource]) -> Result<&'a dyn ChunkSource> {
+    sources.first().copied().ok_or_else(|| Error::Internal("a query without a source".to_owned()))
 }
 
 /// The database as planning sees it.
@@ -239,6 +262,18 @@ impl Catalog for Tables<'_> {
             )));
         }
         literals(rows.column(0))
+    }
+
+    fn analyses(&self) -> Vec<&'static str> {
+        analytics::functions().map(|function| function.name).collect()
+    }
+
+    fn analysis(
+        &self,
+        query: &AnalyzeQuery,
+        schema: &TableSchema,
+    ) -> Result<Option<Vec<(String, Type)>>> {
+        analyze::columns(query, schema)
     }
 
     fn now(&self) -> i64 {

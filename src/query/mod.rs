@@ -1,5 +1,6 @@
 //! Queries over a [`ChunkSource`]: the logical plans, and their execution into Arrow.
 
+pub mod analyze;
 pub mod context;
 pub mod execute;
 pub mod expr;
@@ -12,6 +13,7 @@ mod source;
 mod tests;
 
 pub use crate::kernels::Function;
+pub use analyze::{AnalyzeQuery, Events, Gathered, Setting, gather};
 pub use context::{Budget, CancelToken, QueryContext, Share};
 pub use execute::{aggregate, explain, last, read, result_columns, series, sum};
 pub use expr::{Expr, Interval, Literal};

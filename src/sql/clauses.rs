@@ -15,6 +15,9 @@
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
+use super::statements::statements;
+use crate::error::Result;
+
 /// The function that stands for `STEP`.
 pub(super) const STEP: &str = "__step";
 /// The function that stands for `SAMPLE BY`.
@@ -50,8 +53,11 @@ const CLAUSES: [&str; 17] = [
 ];
 
 /// The tokens without white space, with every clause rewritten.
-pub(super) fn rewritten(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    let tokens = durations(tokens);
+///
+/// # Errors
+/// [`crate::Error::InvalidArgument`] at the place where a statement of its own goes wrong.
+pub(super) fn rewritten(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
+    let tokens = statements(text, &durations(tokens))?;
     let mut out = Vec::with_capacity(tokens.len() + 8);
     let mut rest = Rest { tokens: &tokens, at: 0 };
     // For each open parenthesis, and the outermost level: whether a list of groups stands open.
@@ -129,7 +135,7 @@ pub(super) fn rewritten(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             _ => out.push(token.clone()),
         }
     }
-    out
+    Ok(out)
 }
 
 fn open(grouping: &mut [bool]) {
@@ -179,17 +185,17 @@ fn durations(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     out
 }
 
-fn is(token: &TokenWithSpan, word: &str) -> bool {
+pub(super) fn is(token: &TokenWithSpan, word: &str) -> bool {
     matches!(&token.token, Token::Word(w)
         if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
 }
 
-fn keyword(word: &str, span: Span) -> TokenWithSpan {
+pub(super) fn keyword(word: &str, span: Span) -> TokenWithSpan {
     TokenWithSpan::new(Token::make_keyword(word), span)
 }
 
 /// A name that is no keyword.
-fn name(name: &str, span: Span) -> TokenWithSpan {
+pub(super) fn name(name: &str, span: Span) -> TokenWithSpan {
     let word = Word { value: name.to_owned(), quote_style: None, keyword: Keyword::NoKeyword };
     TokenWithSpan::new(Token::Word(word), span)
 }
@@ -202,23 +208,23 @@ fn call(function: &str, arguments: Vec<TokenWithSpan>, span: Span) -> Vec<TokenW
 }
 
 /// The tokens that are still to be read.
-struct Rest<'a> {
-    tokens: &'a [TokenWithSpan],
-    at: usize,
+pub(super) struct Rest<'a> {
+    pub(super) tokens: &'a [TokenWithSpan],
+    pub(super) at: usize,
 }
 
 impl<'a> Rest<'a> {
-    fn next(&mut self) -> Option<&'a TokenWithSpan> {
+    pub(super) fn next(&mut self) -> Option<&'a TokenWithSpan> {
         let token = self.tokens.get(self.at)?;
         self.at += 1;
         Some(token)
     }
 
-    fn peeks(&self, word: &str) -> bool {
+    pub(super) fn peeks(&self, word: &str) -> bool {
         self.tokens.get(self.at).is_some_and(|token| is(token, word))
     }
 
-    fn takes(&mut self, word: &str) -> bool {
+    pub(super) fn takes(&mut self, word: &str) -> bool {
         let found = self.peeks(word);
         self.at += usize::from(found);
         found
@@ -253,7 +259,7 @@ impl<'a> Rest<'a> {
     }
 
     /// Tokens of this level up to one of the words, a closing parenthesis or a semicolon.
-    fn until(&mut self, words: &[&str]) -> Vec<TokenWithSpan> {
+    pub(super) fn until(&mut self, words: &[&str]) -> Vec<TokenWithSpan> {
         let (mut depth, mut out) = (0usize, Vec::new());
         while let Some(token) = self.tokens.get(self.at) {
             match token.token {

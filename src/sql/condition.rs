@@ -10,6 +10,7 @@ use super::select::same;
 use super::{Catalog, Found, Miss, Native, Parameters, Planner};
 use crate::error::{Error, Result, nearest};
 use crate::model::TableSchema;
+use crate::query::AnalyzeQuery;
 use crate::query::expr::{Evaluator, Expr, Literal, Type};
 
 /// A condition over named columns: `usage_mean > 90 AND usage_count >= 10`.
@@ -47,9 +48,10 @@ pub fn row_columns(schema: &TableSchema) -> Vec<(String, Type)> {
     super::select::columns(schema)
 }
 
-struct Columns<'a> {
-    planner: &'a Planner<'a>,
-    columns: &'a [(String, Type)],
+/// Named columns.
+pub(super) struct Columns<'a> {
+    pub(super) planner: &'a Planner<'a>,
+    pub(super) columns: &'a [(String, Type)],
 }
 
 impl Scope for Columns<'_> {
@@ -85,6 +87,18 @@ impl Catalog for Alone {
 
     fn column(&self, _query: &Native) -> Result<Vec<Literal>> {
         Err(Error::invalid("SQL: a condition has no subquery"))
+    }
+
+    fn analyses(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    fn analysis(
+        &self,
+        query: &AnalyzeQuery,
+        _schema: &TableSchema,
+    ) -> Result<Option<Vec<(String, Type)>>> {
+        Err(Error::invalid(format!("SQL: a condition runs no analysis such as {}", query.function)))
     }
 
     fn now(&self) -> i64 {

@@ -59,6 +59,10 @@ impl Dialect for Kymograph {
         true
     }
 
+    fn supports_dictionary_syntax(&self) -> bool {
+        true
+    }
+
     fn supports_dollar_placeholder(&self) -> bool {
         true
     }

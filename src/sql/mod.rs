@@ -8,6 +8,7 @@
 //! functions, CTEs, set operations) goes to Polars' SQL (`outside`), over the blocks' results.
 
 mod aggregates;
+mod analyses;
 mod clauses;
 mod condition;
 mod dialect;
@@ -17,6 +18,7 @@ mod parameters;
 mod parse;
 mod place;
 mod select;
+mod statements;
 #[cfg(test)]
 mod tests;
 
@@ -30,8 +32,8 @@ use sqlparser::ast;
 
 use crate::error::{Error, Result};
 use crate::model::{TableSchema, TimeRange};
-use crate::query::expr::Literal;
-use crate::query::{AggregateQuery, Filter, LastQuery, ReadQuery};
+use crate::query::expr::{Literal, Type};
+use crate::query::{AggregateQuery, AnalyzeQuery, Filter, LastQuery, ReadQuery};
 
 /// What a statement asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,30 +80,34 @@ pub enum Query {
     Read(ReadQuery),
     /// The latest rows.
     Last(LastQuery),
+    /// An analysis of its series.
+    Analyze(Box<AnalyzeQuery>),
 }
 
 impl Native {
+    /// Which series and times of which tables it reads: of its own, then of a table of events.
+    pub fn scopes(&self) -> Vec<(&str, &Filter, TimeRange)> {
+        let (filter, range) = match &self.query {
+            Query::Aggregate(query) => (&query.filter, query.range),
+            Query::Read(query) => (&query.filter, query.range),
+            Query::Last(query) => (&query.filter, query.range),
+            Query::Analyze(query) => return query.scopes(&self.table),
+        };
+        vec![(&self.table, filter, range)]
+    }
+
     /// The names of the columns of its result; `schema` is its table's.
     fn columns(&self, schema: &TableSchema) -> Vec<String> {
         let finish = match &self.query {
             Query::Aggregate(query) => &query.finish,
             Query::Read(query) => &query.finish,
             Query::Last(query) => &query.finish,
+            Query::Analyze(query) => &query.finish,
         };
         match &finish.select {
             Some(outputs) => outputs.iter().map(|(name, _)| name.clone()).collect(),
+            None if matches!(self.query, Query::Analyze(_)) => Vec::new(),
             None => select::names(schema).map(str::to_owned).collect(),
-        }
-    }
-}
-
-impl Query {
-    /// Which series and times it is of.
-    pub fn scope(&self) -> (&Filter, TimeRange) {
-        match self {
-            Self::Aggregate(query) => (&query.filter, query.range),
-            Self::Read(query) => (&query.filter, query.range),
-            Self::Last(query) => (&query.filter, query.range),
         }
     }
 }
@@ -152,6 +158,19 @@ pub trait Catalog {
     /// As the query's run.
     fn column(&self, query: &Native) -> Result<Vec<Literal>>;
 
+    /// The names of the analyses that there are.
+    fn analyses(&self) -> Vec<&'static str>;
+
+    /// The columns of an analysis' result; `None` where they are known only once it is run.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a number of fields that it does not take.
+    fn analysis(
+        &self,
+        query: &AnalyzeQuery,
+        schema: &TableSchema,
+    ) -> Result<Option<Vec<(String, Type)>>>;
+
     /// What `now()` is: nanoseconds since 1970, UTC; the same for all of a query.
     fn now(&self) -> i64;
 }
@@ -183,8 +202,8 @@ fn unknown_statement(statement: &ast::Statement) -> Error {
     let text = statement.to_string();
     let word = text.split_whitespace().next().unwrap_or("this");
     Error::invalid(format!(
-        "SQL: {word} is not known; there are SELECT, WITH, EXPLAIN [ANALYZE], SHOW TABLES and \
-         DESCRIBE. Tables are made, written and deleted from by create_table, write and delete"
+        "SQL: {word} is not known; there are SELECT, WITH, FORECAST, DETECT ANOMALIES, EXPLAIN \
+         [ANALYZE], SHOW TABLES and DESCRIBE. Tables are made, written and deleted from by create_table, write and delete"
     ))
 }
 

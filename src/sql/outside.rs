@@ -230,6 +230,19 @@ impl Rest<'_> {
                 }
                 Ok(())
             }
+            TableFactor::Table { name, alias, args: Some(args), .. } => {
+                let native = self.planner.analysis(name, args)?.whole();
+                let shown = match alias {
+                    Some(alias) => alias.name.clone(),
+                    None => ast::Ident::new(name.to_string().trim_matches('"')),
+                };
+                let mut part = table(&self.part(native));
+                if let TableFactor::Table { alias, .. } = &mut part {
+                    *alias = Some(named(shown));
+                }
+                *relation = part;
+                Ok(())
+            }
             TableFactor::Derived { subquery, .. } => self.block(subquery).map(drop),
             TableFactor::NestedJoin { table_with_joins, .. } => {
                 self.relation(&mut table_with_joins.relation, false, sources)?;

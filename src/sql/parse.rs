@@ -91,7 +91,7 @@ fn parser(text: &str, parameters: &Parameters) -> Result<Parser<'static>> {
              instead of many ORs"
         )));
     }
-    let tokens = rewritten(filled(text, tokens, parameters)?);
+    let tokens = rewritten(text, filled(text, tokens, parameters)?)?;
     Ok(Parser::new(&Kymograph).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens))
 }
 
@@ -114,8 +114,24 @@ pub(super) fn located(text: &str, at: Location, what: &str) -> Error {
     ))
 }
 
+/// What follows the expression that tokens begin with.
+pub(super) fn expr_of(
+    tokens: Vec<TokenWithSpan>,
+) -> std::result::Result<Option<TokenWithSpan>, ParserError> {
+    let parser = Parser::new(&Kymograph).with_recursion_limit(DEPTH);
+    let mut parser = parser.with_tokens_with_locations(tokens);
+    parser.parse_expr()?;
+    let next = parser.peek_token();
+    Ok((next.token != Token::EOF).then_some(next))
+}
+
+/// Whether an error is that tokens end.
+pub(super) fn at_end(error: &ParserError) -> bool {
+    matches!(error, ParserError::ParserError(message) if message.contains("found: EOF"))
+}
+
 /// `sqlparser`'s error with the place that it tells in words.
-fn explained(text: &str, error: ParserError) -> Error {
+pub(super) fn explained(text: &str, error: ParserError) -> Error {
     let message = match error {
         ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
         ParserError::RecursionLimitExceeded => {
@@ -144,7 +160,7 @@ fn explained(text: &str, error: ParserError) -> Error {
     located(text, Location::new(at.0, at.1), &what)
 }
 
-fn end_of(text: &str) -> (u64, u64) {
+pub(super) fn end_of(text: &str) -> (u64, u64) {
     let text = text.trim_end();
     let last = text.lines().last().unwrap_or_default();
     (text.lines().count().max(1) as u64, last.chars().count() as u64 + 1)

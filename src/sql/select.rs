@@ -51,6 +51,9 @@ impl Planner<'_> {
         order: Option<&ast::OrderBy>,
         limit: Option<&LimitClause>,
     ) -> Found<Native> {
+        if super::analyses::function_of(select).is_some() {
+            return self.of_function(select, order, limit);
+        }
         let (name, alias) = self.one_table(select)?;
         let schema = match self.catalog.table(&name.value) {
             Ok(schema) => schema,
@@ -131,7 +134,7 @@ impl Planner<'_> {
     }
 
     /// Refuses what a SELECT can have and has no meaning here.
-    fn only_known(&self, select: &ast::Select) -> Found<()> {
+    pub(super) fn only_known(&self, select: &ast::Select) -> Found<()> {
         let unknown = [
             (select.top.is_some(), "TOP"),
             (select.into.is_some(), "INTO"),
@@ -150,7 +153,7 @@ impl Planner<'_> {
         }
     }
 
-    fn limits(&self, limit: Option<&LimitClause>) -> Found<(Option<usize>, usize)> {
+    pub(super) fn limits(&self, limit: Option<&LimitClause>) -> Found<(Option<usize>, usize)> {
         let count = |expr: &ast::Expr| -> Found<Option<usize>> {
             let value = self.constant(&self.lower(expr, &mut Nowhere)?, expr)?;
             match value {
@@ -375,7 +378,7 @@ impl Planner<'_> {
     }
 
     /// ORDER BY: names of the result first, then positions, then expressions.
-    fn order(
+    pub(super) fn order(
         &self,
         order: Option<&ast::OrderBy>,
         outputs: &[Output],
@@ -453,7 +456,7 @@ pub(super) fn name_of(expr: &ast::Expr, lowered: &Expr) -> String {
 }
 
 /// Names that come again get a number, as in DuckDB.
-fn distinct_names(outputs: Vec<Output>) -> Vec<Output> {
+pub(super) fn distinct_names(outputs: Vec<Output>) -> Vec<Output> {
     let mut seen = std::collections::HashSet::new();
     let mut out = Vec::with_capacity(outputs.len());
     for (name, expr) in outputs {

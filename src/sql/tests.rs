@@ -7,6 +7,8 @@ use crate::model::{Duplicates, FieldDef, FieldType};
 use crate::query::expr::{Expr, Interval, Operator, Type};
 use crate::query::{Bucket, Fill, Function};
 
+mod analyses;
+
 struct Tables;
 
 impl Catalog for Tables {
@@ -34,6 +36,23 @@ impl Catalog for Tables {
 
     fn column(&self, _query: &Native) -> Result<Vec<Literal>> {
         Ok(vec![Literal::Float(42.5)])
+    }
+
+    fn analyses(&self) -> Vec<&'static str> {
+        vec!["detect", "forecast", "changepoints", "correlate"]
+    }
+
+    fn analysis(
+        &self,
+        query: &AnalyzeQuery,
+        _schema: &TableSchema,
+    ) -> Result<Option<Vec<(String, Type)>>> {
+        let fields = if query.function == "correlate" { 2 } else { 1 };
+        if query.fields.len() != fields {
+            return Err(Error::invalid(format!("{} is of {fields} fields", query.function)));
+        }
+        let columns = [("time", Type::Time), ("host", Type::Str), ("score", Type::Float)];
+        Ok(Some(columns.map(|(name, ty)| (name.to_owned(), ty)).into()))
     }
 
     fn now(&self) -> i64 {

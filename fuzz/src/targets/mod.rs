@@ -7,6 +7,7 @@ pub mod codec_i64;
 pub mod codec_str;
 pub mod codec_times;
 pub mod cold;
+pub mod detector;
 pub mod ingest;
 pub mod manifest;
 pub mod mark;
@@ -19,7 +20,7 @@ pub mod wal;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 14] = [
+pub const ALL: [Target; 15] = [
     ("chunk", chunk::run),
     ("codec_bool", codec_bool::run),
     ("codec_f64", codec_f64::run),
@@ -27,6 +28,7 @@ pub const ALL: [Target; 14] = [
     ("codec_str", codec_str::run),
     ("codec_times", codec_times::run),
     ("cold", cold::run),
+    ("detector", detector::run),
     ("ingest", ingest::run),
     ("manifest", manifest::run),
     ("mark", mark::run),

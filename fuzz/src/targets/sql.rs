@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use arrow_array::{BooleanArray, Float64Array, Int64Array, StringViewArray};
 
+use kymograph::analytics;
 use kymograph::db::{Database, Options, TableSpec};
 use kymograph::model::{
     Batch, Downsample, Duplicates, FieldArray, FieldDef, FieldType, SeriesKey, TableSchema,
 };
-use kymograph::query::expr::Literal;
-use kymograph::query::{Budget, QueryContext};
+use kymograph::query::expr::{Literal, Type};
+use kymograph::query::{AnalyzeQuery, Budget, QueryContext};
 use kymograph::sql::{self, Catalog, Native, Parameters};
 use kymograph::{Error, Result};
 
@@ -42,6 +43,21 @@ impl Catalog for Tables {
 
     fn column(&self, _query: &Native) -> Result<Vec<Literal>> {
         Ok(vec![Literal::Int(1), Literal::Null])
+    }
+
+    fn analyses(&self) -> Vec<&'static str> {
+        analytics::functions().map(|function| function.name).collect()
+    }
+
+    fn analysis(
+        &self,
+        _query: &AnalyzeQuery,
+        schema: &TableSchema,
+    ) -> Result<Option<Vec<(String, Type)>>> {
+        let mut columns = vec![("time".to_owned(), Type::Time)];
+        columns.extend(schema.tags.iter().map(|tag| (tag.clone(), Type::Str)));
+        columns.push(("score".to_owned(), Type::Float));
+        Ok(Some(columns))
     }
 
     fn now(&self) -> i64 {

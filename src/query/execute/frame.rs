@@ -64,7 +64,7 @@ impl Tags {
         }
     }
 
-    fn array(mut self) -> Result<ArrayRef> {
+    pub(crate) fn array(mut self) -> Result<ArrayRef> {
         let mut valid = None;
         if self.absent {
             valid = Some(self.keys.iter().map(|&key| key != NO_TAG).collect());

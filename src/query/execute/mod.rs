@@ -17,6 +17,7 @@ mod series;
 mod sum;
 
 pub use aggregate::{aggregate, result_columns};
+pub(crate) use finish::Finisher;
 #[cfg(test)]
 pub(crate) use frame::time_type;
 pub(crate) use frame::{Frame, Tags, array, times_array};
