@@ -11,6 +11,7 @@ Open a database, write frames of any library, ask::
 
 from typing import TYPE_CHECKING
 
+from kymograph import analytics as analytics
 from kymograph._core import (
     Cancelled,
     Conflict,
@@ -66,6 +67,7 @@ __all__ = [
     "TableSchema",
     "WriteResult",
     "__version__",
+    "analytics",
     "check",
     "duration_ns",
     "load_ipython_extension",

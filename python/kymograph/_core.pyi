@@ -6,6 +6,7 @@ __all__ = [
     "Corrupt",
     "Database",
     "DatabaseLocked",
+    "Detector",
     "Frame",
     "Internal",
     "InvalidArgument",
@@ -15,6 +16,8 @@ __all__ = [
     "StorageError",
     "Unfinished",
     "__version__",
+    "analyses",
+    "analyze",
     "check",
 ]
 
@@ -45,6 +48,9 @@ class Frame:
 
 _Parameter = tuple[str, Any]
 _Condition = tuple[str, list[_Parameter] | None, list[tuple[str, _Parameter]] | None]
+
+_Which = tuple[_Filter, _Condition | None, list[str] | None, _Every | None]
+_Besides = tuple[list[str], tuple[str, str | None, int] | None, str | None]
 
 @final
 class Unfinished:
@@ -161,6 +167,16 @@ class Database:
     def top_anomalies(
         self, table: str, field: str, k: int, by: list[str], filter: _Filter, bounds: _Bounds
     ) -> Frame: ...
+    def analyze(
+        self,
+        table: str,
+        function: str,
+        fields: list[str],
+        which: _Which,
+        besides: _Besides,
+        options: list[tuple[str, tuple[str, Any]]],
+        bounds: _Bounds,
+    ) -> Frame: ...
     def correlate(
         self,
         table: str,
@@ -172,6 +188,30 @@ class Database:
         bounds: _Bounds,
     ) -> Frame: ...
 
+@final
+class Detector:
+    def __new__(cls, method: str, options: list[tuple[str, tuple[str, Any]]]) -> Detector: ...
+    @staticmethod
+    def load(state: bytes) -> Detector: ...
+    @property
+    def method(self) -> str: ...
+    def save(self) -> bytes: ...
+    def fit(self, points: _ArrowStream) -> None: ...
+    def update(self, time: int, value: float) -> tuple[float, float, float, float]: ...
+    def detect(self, points: _ArrowStream, threshold: float, bounds: _Bounds) -> Frame: ...
+
+_Setting = tuple[str, Any]
+_Settings = list[tuple[str, _Setting]]
+
+def analyses() -> list[tuple[str, int, int]]: ...
+def analyze(
+    function: str,
+    series: list[Any],
+    fields: list[str],
+    several: bool,
+    options: _Settings,
+    bounds: _Bounds,
+) -> Frame: ...
 def check(
     location: str, store: dict[str, str] | None, cold_store: dict[str, str] | None
 ) -> dict[str, Any]: ...

@@ -13,6 +13,7 @@ import polars as pl
 
 from kymograph import _core, arguments, forks, results
 from kymograph.adapters import duration_ns, settle_nulls, to_arrow_stream
+from kymograph.analytics.verbs import Analyses
 from kymograph.errors import invalid
 from kymograph.parameters import Parameters, condition
 from kymograph.scan import explain_scan, scan_table
@@ -146,7 +147,7 @@ def check(
     return results.check_report(_core.check(os.fspath(path), store, cold))
 
 
-class Database:
+class Database(Analyses):
     """An open database; made by ``ky.open``, a context manager, safe to share among threads.
 
     Ranges are half-open, ``[start, end)``. Times are ints (ns since 1970 UTC), ``datetime``
@@ -649,15 +650,24 @@ class Database:
         end: Any = None,
         tolerance: Any = None,
         *,
+        method: str = "pearson",
         timeout: Any = None,
         memory: int | str | None = None,
+        **options: Any,
     ) -> pl.DataFrame:
         """Pearson's r of two fields for each node: ``by``, ``r``, ``n`` (pairs).
 
         Points of equal times make pairs; with a ``tolerance``, each x and the nearest y at most so
         far away (the earlier of two as near). r is null for fewer than two pairs or when either
         does not vary. ``by=None`` takes all tags.
+
+        With ``method`` "spearman" or "kendall", or with ``every``, ``filter`` and the like, the
+        analysis of that name runs (see ``kymograph.analytics.correlate``), which tells ``p``, too.
         """
+        if method != "pearson" or options:
+            bounds = {"timeout": timeout, "memory": memory}
+            given = {"method": method, "tolerance": tolerance, **bounds, **options}
+            return self._analyze("correlate", table, [x, y], by, where, start, end, given)
         nodes = self.schema(table).tags if by is None else arguments.names(by, "by") or []
         raw = self._native.correlate(
             table,

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use kymograph::db::Database;
+use kymograph::db::{Database, watched};
 use kymograph::query::CancelToken;
 use kymograph::{Error, Result};
 use pyo3::intern;
@@ -45,6 +45,25 @@ pub(crate) fn run_cancellable<T: Send>(
     cancel: &CancelToken,
     work: impl FnOnce() -> Result<T> + Send,
 ) -> PyResult<T> {
+    // A panic is caught where it happens, and so never reaches the scope.
+    looking(py, cancel, work, |work, look| db.watched(POLL, || guarded(work), look))
+}
+
+/// The same for work of no database.
+pub(crate) fn run_interruptible<T: Send>(
+    py: Python<'_>,
+    cancel: &CancelToken,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> PyResult<T> {
+    looking(py, cancel, work, |work, look| watched(POLL, || guarded(work), look))
+}
+
+fn looking<T: Send, W: FnOnce() -> Result<T> + Send>(
+    py: Python<'_>,
+    cancel: &CancelToken,
+    work: W,
+    watch: impl FnOnce(W, &mut dyn FnMut()) -> Result<T> + Send,
+) -> PyResult<T> {
     let threading = py.import(intern!(py, "threading"))?;
     let main = threading.call_method0(intern!(py, "main_thread"))?;
     if !main.is(&threading.call_method0(intern!(py, "current_thread"))?) {
@@ -52,17 +71,12 @@ pub(crate) fn run_cancellable<T: Send>(
     }
     let mut interrupt = None;
     let outcome = detached(py, || {
-        // A panic is caught where it happens, and so never reaches the scope.
-        db.watched(
-            POLL,
-            || guarded(work),
-            || {
-                if let Err(signal) = Python::attach(|py| py.check_signals()) {
-                    interrupt = Some(signal);
-                    cancel.cancel();
-                }
-            },
-        )
+        watch(work, &mut || {
+            if let Err(signal) = Python::attach(|py| py.check_signals()) {
+                interrupt = Some(signal);
+                cancel.cancel();
+            }
+        })
     });
     match interrupt {
         Some(signal) => Err(signal),

@@ -1,7 +1,9 @@
 //! The native half of the `kymograph` package: converts what Python gives, calls the core with
 //! the interpreter released, converts what comes back.
 
+mod analytics;
 mod database;
+mod detector;
 mod error;
 mod frame;
 mod gil;
@@ -21,8 +23,11 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::register(module)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<database::Database>()?;
+    module.add_class::<detector::Detector>()?;
     module.add_class::<frame::Frame>()?;
     module.add_class::<sql::Unfinished>()?;
+    module.add_function(wrap_pyfunction!(analytics::analyses, module)?)?;
+    module.add_function(wrap_pyfunction!(analytics::analyze, module)?)?;
     module.add_function(wrap_pyfunction!(database::check, module)?)?;
     Ok(())
 }

@@ -24,14 +24,20 @@ use crate::sql::{Condition, parameters};
 pub(crate) struct Bounds(Option<i64>, Option<i64>, Option<f64>, Option<usize>);
 
 impl Bounds {
-    fn range(&self) -> TimeRange {
+    pub(crate) fn range(&self) -> TimeRange {
         TimeRange::new(self.0, self.1)
     }
 
     /// What bounds the query: as it says itself, else as the database does.
-    pub(crate) fn context(&self, db: &db::Database, cancel: &CancelToken) -> Result<QueryContext> {
+    pub(crate) fn context(
+        &self,
+        db: Option<&db::Database>,
+        cancel: &CancelToken,
+    ) -> Result<QueryContext> {
         let deadline = match self.2 {
-            None => db.query_timeout().and_then(|timeout| Instant::now().checked_add(timeout)),
+            None => db
+                .and_then(db::Database::query_timeout)
+                .and_then(|timeout| Instant::now().checked_add(timeout)),
             Some(seconds) => Some(
                 Duration::try_from_secs_f64(seconds)
                     .ok()
@@ -53,7 +59,7 @@ impl Bounds {
 pub(crate) struct Every(i32, i64, Option<i64>, Option<String>, Option<i64>);
 
 impl Every {
-    fn bucket(self) -> Bucket {
+    pub(crate) fn bucket(self) -> Bucket {
         let Self(months, nanos, origin, timezone, step) = self;
         Bucket { width: Interval { months, nanos }, origin, timezone, step }
     }
@@ -67,12 +73,12 @@ impl Database {
         query: impl FnOnce(&QueryContext) -> Result<arrow_array::RecordBatch> + Send,
     ) -> PyResult<Frame> {
         let cancel = CancelToken::default();
-        run_cancellable(py, &self.db, &cancel, || query(&bounds.context(&self.db, &cancel)?))
+        run_cancellable(py, &self.db, &cancel, || query(&bounds.context(Some(&self.db), &cancel)?))
             .map(Frame::from)
     }
 
     /// A condition on rows, from its text.
-    fn rows(&self, table: &str, condition: Option<Condition>) -> Result<Option<Expr>> {
+    pub(crate) fn rows(&self, table: &str, condition: Option<Condition>) -> Result<Option<Expr>> {
         condition
             .map(|Condition(text, positional, named)| {
                 self.db.condition(table, &text, &parameters(positional, named))
@@ -217,7 +223,7 @@ impl Database {
         let query = SumQuery { field, filter, range: bounds.range() };
         let cancel = CancelToken::default();
         let stats = run_cancellable(py, &self.db, &cancel, || {
-            let stats = self.db.sum(table, &query, &bounds.context(&self.db, &cancel)?)?;
+            let stats = self.db.sum(table, &query, &bounds.context(Some(&self.db), &cancel)?)?;
             if matches!(stats, Some(Stats::Str(_))) {
                 return Err(Error::invalid(format!(
                     "field {:?} of table {table:?} is a string, which has no sum; sum takes f64, \

@@ -125,7 +125,7 @@ impl Database {
         let parameters = parameters(positional, named);
         let cancel = CancelToken::default();
         let answer = run_cancellable(py, &self.db, &cancel, || {
-            self.db.sql(text, &parameters, &bounds.context(&self.db, &cancel)?)
+            self.db.sql(text, &parameters, &bounds.context(Some(&self.db), &cancel)?)
         })?;
         Ok(match answer {
             SqlAnswer::Rows(batch) => Answer::Rows(Frame::from(batch)),

@@ -45,6 +45,30 @@ VERBS = {
     "policy": lambda db: db.policy("t"),
     "plot": lambda db: db.plot("t"),
 }
+ANALYSES = {
+    "backtest": lambda db: db.backtest("t", "v", horizon=1),
+    "causal_graph": lambda db: db.causal_graph("t", ["v", "v"]),
+    "changepoints": lambda db: db.changepoints("t", "v"),
+    "classify": lambda db: db.classify("t", "v", labels=["x"]),
+    "correlation_matrix": lambda db: db.correlation_matrix("t", "v"),
+    "cross_correlate": lambda db: db.cross_correlate("t", "v", "v"),
+    "decompose": lambda db: db.decompose("t", "v"),
+    "detect": lambda db: db.detect("t", "v"),
+    "discords": lambda db: db.discords("t", "v", window=3),
+    "features": lambda db: db.features("t", "v"),
+    "forecast": lambda db: db.forecast("t", "v", horizon=1),
+    "granger": lambda db: db.granger("t", ["v", "v"]),
+    "isolation_forest": lambda db: db.isolation_forest("t", "v"),
+    "matrix_profile": lambda db: db.matrix_profile("t", "v", window=3),
+    "motifs": lambda db: db.motifs("t", "v", window=3),
+    "partial_correlation": lambda db: db.partial_correlation("t", ["v", "v", "v"]),
+    "regress": lambda db: db.regress("t", ["v", "v"]),
+    "rolling": lambda db: db.rolling("t", "v", window=3),
+    "search": lambda db: db.search("t", "v", query=[1.0, 2.0, 3.0]),
+    "seasons": lambda db: db.seasons("t", "v"),
+    "trend": lambda db: db.trend("t", "v"),
+}
+VERBS |= ANALYSES
 # What says nothing of data and works on: the report of the open, and close itself.
 QUIET = {"close", "repaired"}
 
@@ -212,7 +236,7 @@ CHANGES = {
 POISONED = """
 import pathlib, resource, sys
 import kymograph as ky
-from test_handles import CHANGES, QUIET, VERBS
+from test_handles import ANALYSES, CHANGES, QUIET, VERBS
 
 folder = pathlib.Path(sys.argv[1])
 db = ky.open(folder)
@@ -232,6 +256,9 @@ for verb, ask in VERBS.items():
         assert "open it again" in str(error), (verb, error)
     except ImportError:
         assert verb == "plot"
+    except ky.InvalidArgument:
+        # One row is too little for some.
+        assert verb in ANALYSES, verb
     else:
         assert verb not in CHANGES, verb
 assert db.read("t").height == 1

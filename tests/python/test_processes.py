@@ -90,7 +90,7 @@ def run(script, *arguments, **environment):
 
 
 def test_every_verb_is_tried():
-    public = {name for name in vars(ky.Database) if not name.startswith("_")}
+    public = {name for name in dir(ky.Database) if not name.startswith("_")}
     assert public - {"close", "repaired"} == set(work.VERBS), (
         "process_work.VERBS has a line for each verb"
     )

@@ -10,6 +10,7 @@ import polars as pl
 
 from kymograph import to_arrow_stream
 from kymograph.errors import invalid, shown
+from kymograph.plot.analyses import DRAWN, KINDS, kind_of, plot_correlations
 from kymograph.plot.lines import Line, lines
 from kymograph.plot.theme import PALETTE, template
 
@@ -33,6 +34,8 @@ def plot(
     facet: bool | None = None,
     height: int | None = None,
     engine: str = "plotly",
+    kind: str | None = None,
+    history: Any = None,
 ) -> Figure:
     """Draws a frame's lines over ``x`` and returns the figure.
 
@@ -44,11 +47,22 @@ def plot(
     Fields get panels of their own where ``facet`` is true, or when None and their scales differ
     twentyfold.
 
+    A frame that an analysis returned is drawn as what it is (``kind``: "anomalies", "forecast"
+    with its ``history``, "decomposition", "matrix_profile", "correlations"), unless ``y``, ``by``
+    or ``kind="lines"`` asks for lines.
+
     Raises ``InvalidArgument`` for unknown columns, and ``ImportError`` without Plotly.
     """
     if engine != "plotly":
         raise invalid(f"engine must be 'plotly', not {shown(engine)}")
     subplots = _plotly()
+    drawn_as = _kind(frame, kind, plain=y is None and by is None)
+    if drawn_as == "correlations":
+        return plot_correlations(frame, title=title, height=height)
+    if drawn_as is not None:
+        options: dict[str, Any] = {"history": history} if drawn_as == "forecast" else {}
+        options |= {"title": title, "gaps": gaps, "max_points": max_points, "height": height}
+        return DRAWN[drawn_as](frame, **options)
     table = pl.DataFrame(to_arrow_stream(frame, x))
     groups = [by] if isinstance(by, str) else list(by or ())
     ys = _fields(table, x, y, groups)
@@ -83,10 +97,20 @@ def plot(
         margin_t=(56 if title else 24) + (32 if not alone and not many else 0),
     )
     if left_out:
-        _note(figure, f"{MAX_LINES} of {len(drawn)} lines shown; narrow them with where= or by=")
+        note(figure, f"{MAX_LINES} of {len(drawn)} lines shown; narrow them with where= or by=")
     elif not shown_lines:
-        _note(figure, "no points to draw")
+        note(figure, "no points to draw")
     return figure
+
+
+def _kind(frame: Any, kind: str | None, *, plain: bool) -> str | None:
+    """Which analysis a frame is drawn as; None for lines."""
+    if kind is not None and kind != "lines" and kind not in KINDS:
+        raise invalid(f"kind is 'lines' or one of {sorted(KINDS)}, not {shown(kind)}")
+    if kind is None and plain:
+        columns = getattr(frame, "columns", None)
+        return None if columns is None else kind_of([str(name) for name in columns])
+    return None if kind == "lines" else kind
 
 
 def _plotly() -> Any:
@@ -150,7 +174,8 @@ def _trace(line: Line, colour: str, unit: str) -> Any:
     )
 
 
-def _note(figure: Any, text: str) -> None:
+def note(figure: Any, text: str) -> None:
+    """Writes into the corner above a figure."""
     figure.add_annotation(
         text=text,
         showarrow=False,
