@@ -42,6 +42,14 @@ compare *arguments: (install "release" "plot" "--no-default-features")
     python -m pip install --quiet -r benches/compare/requirements.txt
     python benches/compare/queries.py {{ arguments }}
 
+# How good and how fast the analyses are, beside their rivals; wants the data and an idle machine
+bench-analytics data="../shared/data": (install "release" "plot" "--no-default-features")
+    python -m pip install --quiet -r benches/analytics/requirements.txt
+    for bench in nab aiops ucr; do python benches/analytics/$bench.py --data {{ quote(data) }}; done
+    python benches/analytics/forecast_accuracy.py {{ quote(data / "analytics/forecast") }}
+    python benches/analytics/forecast_speed.py {{ quote(data / "analytics/forecast") }}
+    for bench in models detectors patterns relations; do python benches/analytics/$bench.py; done
+
 # How costs grow, as a table, JSON and a plot; wants an idle machine
 scaling *arguments: (install "release" "plot" "--no-default-features")
     python -m pip install --quiet -r benches/scaling/requirements.txt
